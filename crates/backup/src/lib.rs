@@ -1,0 +1,1 @@
+//! Backups: a restic repository, written and read by rustic_core.

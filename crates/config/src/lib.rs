@@ -1,0 +1,1 @@
+//! The configuration: fragments, merged into inputs, validated into settings.

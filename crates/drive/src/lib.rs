@@ -1,0 +1,1 @@
+//! The drive: block devices, LUKS, file system, mount and folder layout.

@@ -1,0 +1,2 @@
+//! The photo server that a family owns: unlock, start, back up, recover.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Immich: its HTTP API, its media folder and its database.

@@ -1,0 +1,1 @@
+//! systemd over D-Bus: units started, stopped and looked at.
