@@ -1,1 +1,13 @@
 //! Files that survive a power cut: written to a temporary name, synced, renamed, the folder synced.
+//!
+//! Also the [`Lock`] that keeps two runs of the tool from interleaving.
+
+mod error;
+mod lock;
+mod owner;
+mod write;
+
+pub use error::{Error, Result};
+pub use lock::{Lock, LockError};
+pub use owner::{Owner, OwnerError};
+pub use write::{create_dir_durably, remove_durably, sync_dir, write_durably, write_durably_owned};
