@@ -1,0 +1,76 @@
+//! Getting files back.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::repository::Repository;
+use crate::snapshot::Snapshot;
+
+/// Whose the restored files are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Owners {
+    /// The owners in the snapshot, by number. Needs root.
+    #[default]
+    Numeric,
+    /// Whoever runs the restore.
+    Mine,
+}
+
+/// How to restore.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RestoreOptions {
+    /// Whose the files are.
+    pub owners: Owners,
+}
+
+/// Something that could not be restored as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file or folder at the destination.
+    pub path: PathBuf,
+    /// What failed and why.
+    pub what: String,
+}
+
+/// What a restore did.
+#[derive(Debug, Clone, Default)]
+pub struct RestoreReport {
+    /// Files written.
+    pub files_restored: u64,
+    /// Files that were there already with the right content, as read back.
+    pub files_kept: u64,
+    /// Folders made or found.
+    pub folders: u64,
+    /// Links and special files made or found.
+    pub others: u64,
+    /// Bytes written.
+    pub bytes_restored: u64,
+    /// Bytes that were there already.
+    pub bytes_kept: u64,
+    /// What could not be restored as it was.
+    pub problems: Vec<Problem>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Restores what `path` holds in the snapshot into the folder `dest`: a folder's content goes
+/// directly into `dest`, a single file goes to `dest/<its name>`.
+///
+/// Safe to repeat: a file with the right content is kept, any other is written anew, under a
+/// temporary name and renamed when it is whole. Nothing else in `dest` is removed. Modes, times,
+/// extended attributes and (by number) owners come back; everything is on the disk at the end.
+///
+/// # Errors
+/// [`Error::RestoreIncomplete`](crate::Error::RestoreIncomplete) with the report if single things
+/// failed; [`Error::Destination`](crate::Error::Destination) if the disk is full; else what befell
+/// the repository.
+pub fn run(
+    _repository: &Repository,
+    _snapshot: &Snapshot,
+    _path: &Path,
+    _dest: &Path,
+    _options: &RestoreOptions,
+) -> Result<RestoreReport> {
+    todo!()
+}
