@@ -1,13 +1,22 @@
 //! What is attached: block devices, what is on them and who uses them.
 
+mod probe;
 mod refusal;
+mod sysfs;
+mod uses;
 
+#[cfg(test)]
+mod tests;
+
+use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 use uuid::Uuid;
 
+use self::uses::Users;
+pub use probe::probe;
 pub use refusal::{MINIMUM_SIZE, Note, Refusal, notes, refusal};
 
 use crate::System;
@@ -192,21 +201,117 @@ pub enum InspectError {
 /// When sysfs or the mount table cannot be read. A device that cannot be probed is listed as
 /// [`Content::Unreadable`].
 pub fn list(system: &System) -> Result<Vec<BlockDevice>, InspectError> {
-    let _ = system;
-    todo!()
+    let users = Users::read(system)?;
+    let links = sysfs::links(system);
+    let mut devices = Vec::new();
+    for name in sysfs::names(system)? {
+        match sysfs::whole(system, &users, &name) {
+            Ok(mut device) => {
+                give_links(&mut device, &links);
+                devices.push(device);
+            }
+            // Pulled out between listing and reading, which is no failure of the listing.
+            Err(error) => tracing::debug!(name, %error, "block device passed over"),
+        }
+    }
+    Ok(devices)
 }
 
-/// One device by its path, a link under `/dev/disk/by-*`, `UUID=…` or `LABEL=…`.
+/// One device by its path, a link to it, a name under `/dev/disk/by-id`, `UUID=…` or `LABEL=…`.
 ///
 /// # Errors
 /// [`InspectError::NotFound`] when nothing is attached under that name.
 pub fn device(system: &System, id: &str) -> Result<BlockDevice, InspectError> {
-    let _ = (system, id);
-    todo!()
+    let not_found = || InspectError::NotFound { id: id.to_owned() };
+    if let Some((tag, value)) = id.split_once('=').filter(|_| !id.starts_with('/')) {
+        return flat(&list(system)?)
+            .find(|device| device.content.has_tag(tag, value))
+            .map(|device| BlockDevice::clone(device))
+            .ok_or_else(not_found);
+    }
+    let path = if id.starts_with('/') {
+        PathBuf::from(id)
+    } else {
+        system.dev.join("disk/by-id").join(id)
+    };
+    let real = fs::canonicalize(&path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => not_found(),
+        _ => InspectError::Read {
+            path: path.clone(),
+            source,
+        },
+    })?;
+    if let Some(device) = flat(&list(system)?).find(|device| device.path == real) {
+        return Ok(device.clone());
+    }
+    // A mapping, a RAID or an unused loop device: attached, but not in the list.
+    let users = Users::read(system)?;
+    let name = real
+        .strip_prefix(&system.dev)
+        .map(|name| name.to_string_lossy().replace('/', "!"))
+        .ok()
+        .filter(|name| system.sys.join("block").join(name).exists())
+        .ok_or(InspectError::NotABlockDevice { path })?;
+    let mut device = sysfs::whole(system, &users, &name).map_err(|source| InspectError::Read {
+        path: system.sys.join("block").join(&name),
+        source,
+    })?;
+    give_links(&mut device, &sysfs::links(system));
+    Ok(device)
 }
 
-/// What is on `path` (a device or an image file).
-pub fn probe(path: &Path) -> Content {
-    let _ = path;
-    todo!()
+/// Whole disks and partitions in one row.
+pub fn flat(devices: &[BlockDevice]) -> impl Iterator<Item = &BlockDevice> {
+    devices
+        .iter()
+        .flat_map(|device| std::iter::once(device).chain(&device.partitions))
+}
+
+fn give_links(device: &mut BlockDevice, links: &[(PathBuf, PathBuf)]) {
+    let of = |device: &BlockDevice| {
+        links
+            .iter()
+            .filter(|(_, node)| *node == device.path)
+            .map(|(link, _)| link.clone())
+            .collect()
+    };
+    device.links = of(device);
+    for part in &mut device.partitions {
+        part.links = of(part);
+    }
+}
+
+impl Content {
+    fn has_tag(&self, tag: &str, wanted: &str) -> bool {
+        let (uuid, label) = match self {
+            Self::Luks { uuid, label, .. } => (Some(uuid.to_string()), label.clone()),
+            Self::FileSystem { uuid, label, .. } => (uuid.clone(), label.clone()),
+            _ => return false,
+        };
+        match tag {
+            "UUID" => uuid.is_some_and(|uuid| uuid.eq_ignore_ascii_case(wanted)),
+            "LABEL" => label.is_some_and(|label| label == wanted),
+            _ => false,
+        }
+    }
+
+    /// In words, for a person.
+    pub fn in_words(&self) -> String {
+        let named = |label: &Option<String>| match label {
+            Some(label) => format!(" named {label:?}"),
+            None => String::new(),
+        };
+        match self {
+            Self::Empty => "nothing".to_owned(),
+            Self::Luks { version, label, .. } => {
+                format!("a LUKS{version} encrypted drive{}", named(label))
+            }
+            Self::FileSystem { kind, label, .. } => {
+                format!("a file system of the kind {kind}{}", named(label))
+            }
+            Self::PartitionTable { kind } => format!("a partition table ({kind})"),
+            Self::Other { kind } => kind.clone(),
+            Self::Unreadable { why } => format!("what cannot be read ({why})"),
+        }
+    }
 }

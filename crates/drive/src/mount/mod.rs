@@ -1,5 +1,7 @@
 //! Mounting the drive, and getting rid of one that was pulled out.
 
+pub(crate) mod table;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
