@@ -3,13 +3,17 @@
 //! [`Location`] names a repository, [`Target`] adds what opens it, [`Repository`] is it opened.
 //! [`snapshot`], [`check`] and [`restore`] work on it.
 
+mod cause;
 pub mod check;
 pub mod error;
 pub mod location;
+mod mode;
 pub mod progress;
 pub mod repository;
 pub mod restore;
 pub mod snapshot;
+mod source;
+mod storage;
 pub mod target;
 
 pub use error::{Error, Result};

@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use rustic_core::{Progress, ProgressBars, ProgressType, RusticProgress};
+
 /// What the numbers of a phase count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
@@ -53,4 +55,46 @@ impl PhaseSink for Silent {
     fn set_total(&self, _total: u64) {}
     fn advance(&self, _done: u64) {}
     fn finish(&self) {}
+}
+
+/// Shows rustic_core's progress in a [`ProgressSink`].
+#[derive(Debug, Clone)]
+pub(crate) struct Bridge(pub(crate) Arc<dyn ProgressSink>);
+
+impl ProgressBars for Bridge {
+    fn progress(&self, progress_type: ProgressType, prefix: &str) -> Progress {
+        let name = prefix.trim_end_matches('.').trim();
+        if name.is_empty() {
+            return Progress::hidden();
+        }
+        let unit = match progress_type {
+            ProgressType::Spinner => Unit::Nothing,
+            ProgressType::Counter => Unit::Items,
+            ProgressType::Bytes => Unit::Bytes,
+        };
+        Progress::new(BridgePhase(self.0.start(&Phase {
+            name: name.to_owned(),
+            unit,
+        })))
+    }
+}
+
+#[derive(Debug)]
+struct BridgePhase(Arc<dyn PhaseSink>);
+
+impl RusticProgress for BridgePhase {
+    fn is_hidden(&self) -> bool {
+        // A hidden progress is not told the total, which a log of JSON lines wants too.
+        false
+    }
+    fn set_length(&self, len: u64) {
+        self.0.set_total(len);
+    }
+    fn set_title(&self, _title: &str) {}
+    fn inc(&self, inc: u64) {
+        self.0.advance(inc);
+    }
+    fn finish(&self) {
+        self.0.finish();
+    }
 }

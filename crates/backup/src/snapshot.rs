@@ -1,12 +1,17 @@
 //! Snapshots: taking one, listing them, looking into one.
 
+mod browse;
+mod take;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Zoned;
 
-use crate::error::Result;
-use crate::repository::Repository;
+pub use browse::{find, latest, list, ls, read_file};
+pub use take::run;
+
+pub(crate) use browse::node_at;
 
 /// The tag of a snapshot that lacks an original.
 pub const INCOMPLETE: &str = "incomplete";
@@ -170,58 +175,4 @@ pub struct Entry {
     pub mode: u32,
     /// When it was last modified.
     pub modified: Option<jiff::Timestamp>,
-}
-
-/// Takes a snapshot.
-///
-/// A file that cannot be read is left out and listed; if it is an original, the snapshot is kept
-/// but tagged [`INCOMPLETE`] (so that what could be saved is saved) and the call fails.
-///
-/// # Errors
-/// [`Error::UnreadableOriginals`](crate::Error::UnreadableOriginals) with the report;
-/// [`Error::Source`](crate::Error::Source) if a path of the plan is not there; else what befell the
-/// repository. Older snapshots are never touched.
-pub fn run(_repository: &Repository, _plan: &BackupPlan) -> Result<BackupReport> {
-    todo!()
-}
-
-/// All snapshots that pass the filter, oldest first.
-///
-/// # Errors
-/// What befell the repository.
-pub fn list(_repository: &Repository, _filter: &Filter) -> Result<Vec<Snapshot>> {
-    todo!()
-}
-
-/// The newest snapshot that passes the filter.
-///
-/// # Errors
-/// What befell the repository.
-pub fn latest(_repository: &Repository, _filter: &Filter) -> Result<Option<Snapshot>> {
-    todo!()
-}
-
-/// The snapshot named by an id, the beginning of one, or "latest" (the newest complete one).
-///
-/// # Errors
-/// [`Error::NoSnapshot`](crate::Error::NoSnapshot),
-/// [`Error::AmbiguousSnapshot`](crate::Error::AmbiguousSnapshot), or what befell the repository.
-pub fn find(_repository: &Repository, _wanted: &str) -> Result<Snapshot> {
-    todo!()
-}
-
-/// The entries directly in a folder of a snapshot, or the one entry if the path is a file's.
-///
-/// # Errors
-/// [`Error::NotInSnapshot`](crate::Error::NotInSnapshot), or what befell the repository.
-pub fn ls(_repository: &Repository, _snapshot: &Snapshot, _path: &Path) -> Result<Vec<Entry>> {
-    todo!()
-}
-
-/// The content of one file of a snapshot. For small files: it is held in memory.
-///
-/// # Errors
-/// [`Error::NotInSnapshot`](crate::Error::NotInSnapshot), or what befell the repository.
-pub fn read_file(_repository: &Repository, _snapshot: &Snapshot, _path: &Path) -> Result<Vec<u8>> {
-    todo!()
 }
