@@ -119,28 +119,40 @@ impl Counts {
         self.0.get(&Table::immich(name)).copied().unwrap_or(0)
     }
 
+    /// Rows of a table that Immich renamed in 1.136.
+    fn renamed(&self, new: &str, old: &str) -> u64 {
+        self.of(new) + self.of(old)
+    }
+
+    /// Whether these are tables of Immich, old or new, at all.
+    #[must_use]
+    pub fn is_immich(&self) -> bool {
+        let has = |name| self.0.contains_key(&Table::immich(name));
+        (has("user") && has("asset")) || (has("users") && has("assets"))
+    }
+
     /// Immich's users.
     #[must_use]
     pub fn users(&self) -> u64 {
-        self.of("user")
+        self.renamed("user", "users")
     }
 
     /// Photos and videos, those in the trash included.
     #[must_use]
     pub fn assets(&self) -> u64 {
-        self.of("asset")
+        self.renamed("asset", "assets")
     }
 
     /// Albums.
     #[must_use]
     pub fn albums(&self) -> u64 {
-        self.of("album")
+        self.renamed("album", "albums")
     }
 
     /// Assets in albums.
     #[must_use]
     pub fn album_assets(&self) -> u64 {
-        self.of("album_asset")
+        self.renamed("album_asset", "albums_assets_assets")
     }
 
     /// Where `found` differs from these counts.

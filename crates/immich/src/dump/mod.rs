@@ -22,9 +22,10 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 
-pub use counts::{Counts, Difference, Table};
+pub(crate) use counts::quote;
+pub use counts::{Counts, Difference, NotATable, Table};
 pub(crate) use lines::LineReader;
-pub(crate) use syntax::{Statement, classify};
+pub(crate) use syntax::{Statement, classify, identifier};
 
 /// What tool wrote a dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -117,7 +117,7 @@ pub(super) fn table(text: &[u8]) -> Option<(Table, &[u8])> {
 }
 
 /// Reads an identifier, quoted or not, off the beginning; gives the rest.
-fn identifier(text: &[u8]) -> Option<(String, &[u8])> {
+pub(crate) fn identifier(text: &[u8]) -> Option<(String, &[u8])> {
     let Some(mut rest) = text.strip_prefix(b"\"") else {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte == b'$';
         // Letters beyond ASCII need no quotes either.

@@ -1,0 +1,268 @@
+//! Immich's database: its dumps taken and restored with PostgreSQL's own tools.
+
+mod dump;
+mod filter;
+mod gzip;
+mod originals;
+mod restore;
+mod tools;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::dump::{Counts, Difference, DumpError, PgVersion, Table};
+
+pub use dump::{Dump, is_routine_dump};
+pub use originals::{MissingOriginal, Originals};
+pub use restore::{RestoreStep, Restored};
+pub use tools::{Connection, ToolError, ToolFailure};
+
+/// Immich's database on one server.
+#[derive(Debug, Clone)]
+pub struct Database {
+    connection: Connection,
+    name: String,
+    owner: String,
+}
+
+/// What is in Immich's database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// There is no such database.
+    Absent,
+    /// It exists, but Immich has never run on it.
+    Empty,
+    /// Immich has run on it, and has this many users; 0 before the first sign-up.
+    Users(u64),
+}
+
+/// Something about the database failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// One of PostgreSQL's tools failed.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    /// A dump cannot be trusted.
+    #[error("the dump {} {why}", path.display())]
+    BadDump {
+        /// The dump.
+        path: PathBuf,
+        /// Why not.
+        why: DumpError,
+    },
+    /// A dump was taken from something else than Immich.
+    #[error("the dump {} holds no database of Immich", .0.display())]
+    NotImmich(PathBuf),
+    /// A dump comes from a newer PostgreSQL, which an older one cannot load.
+    #[error("the dump {} comes from PostgreSQL {dump}, newer than this server's {server}", path.display())]
+    NewerDump {
+        /// The dump.
+        path: PathBuf,
+        /// The version that it was taken from.
+        dump: PgVersion,
+        /// This server's version.
+        server: PgVersion,
+    },
+    /// The role that shall own the database does not exist; a dump carries no role.
+    #[error("the database role {0:?} does not exist")]
+    RoleMissing(String),
+    /// The dump needs extensions that this server does not offer.
+    #[error("this PostgreSQL server does not offer what the dump needs: {}", .0.join(", "))]
+    ExtensionsMissing(Vec<String>),
+    /// The database is in use, and nobody agreed to replace it.
+    #[error("the database {name:?} already holds Immich with {users} user(s)")]
+    HoldsUsers {
+        /// The database.
+        name: String,
+        /// Its users.
+        users: u64,
+    },
+    /// What was loaded is not what the dump held. The database from before is still in place.
+    #[error("the restored database differs from the dump: {}", list(.0))]
+    CountsDiffer(Vec<Difference>),
+    /// A file cannot be read or written.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A file cannot be written durably or removed.
+    #[error(transparent)]
+    Files(#[from] appliance_files::Error),
+}
+
+fn list(differences: &[Difference]) -> String {
+    let texts: Vec<_> = differences.iter().map(ToString::to_string).collect();
+    texts.join("; ")
+}
+
+type Result<T> = std::result::Result<T, DatabaseError>;
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DatabaseError {
+    let path = path.to_owned();
+    move |source| DatabaseError::Io {
+        doing,
+        path,
+        source,
+    }
+}
+
+/// The database that every server has, for questions about the server.
+const MAINTENANCE: &str = "postgres";
+
+/// An SQL string.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+impl Database {
+    /// The database `immich`, owned by the role `immich`.
+    #[must_use]
+    pub fn immich(connection: Connection) -> Self {
+        Self::new(connection, "immich", "immich")
+    }
+
+    /// A database of another name or owner.
+    #[must_use]
+    pub fn new(connection: Connection, name: &str, owner: &str) -> Self {
+        Self {
+            connection,
+            name: name.to_owned(),
+            owner: owner.to_owned(),
+        }
+    }
+
+    /// The server's version.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub fn server_version(&self) -> Result<PgVersion> {
+        let doing = "read the database server's version";
+        let rows = self
+            .connection
+            .query(doing, MAINTENANCE, "SHOW server_version;", 1)?;
+        Ok(PgVersion(first(rows)))
+    }
+
+    /// Whether the database exists.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub fn exists(&self) -> Result<bool> {
+        self.has("pg_database", "datname", &self.name)
+    }
+
+    /// Whether the role that owns the database exists.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub fn owner_exists(&self) -> Result<bool> {
+        self.has("pg_roles", "rolname", &self.owner)
+    }
+
+    fn has(&self, catalog: &str, column: &str, value: &str) -> Result<bool> {
+        let sql = format!(
+            "SELECT count(*) FROM pg_catalog.{catalog} WHERE {column} = {};",
+            literal(value)
+        );
+        let doing = format!("look for {value:?} on the database server");
+        let rows = self.connection.query(&doing, MAINTENANCE, &sql, 1)?;
+        Ok(first(rows) != "0")
+    }
+
+    /// What is in the database.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub fn contents(&self) -> Result<Contents> {
+        if !self.exists()? {
+            return Ok(Contents::Absent);
+        }
+        let tables = self.tables(&self.name)?;
+        // Before Immich 1.136 it was called "users".
+        let Some(table) = ["user", "users"]
+            .map(Table::immich)
+            .into_iter()
+            .find(|table| tables.contains(table))
+        else {
+            return Ok(Contents::Empty);
+        };
+        let counts = self.count(&self.name, &[table])?;
+        Ok(Contents::Users(counts.users()))
+    }
+
+    /// Whether an admin exists, as Immich itself tells by `isInitialized`.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub fn is_initialised(&self) -> Result<bool> {
+        Ok(matches!(self.contents()?, Contents::Users(1..)))
+    }
+
+    /// The rows of all tables, now. A dump's own counts belong to its own moment:
+    /// see [`Dump::counts`].
+    ///
+    /// # Errors
+    /// When the server or the database is not there.
+    pub fn counts(&self) -> Result<Counts> {
+        let tables = self.tables(&self.name)?;
+        self.count(&self.name, &tables)
+    }
+
+    /// All tables but the system's and the extensions' own.
+    fn tables(&self, database: &str) -> Result<Vec<Table>> {
+        let sql = "SELECT n.nspname, c.relname
+            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+            AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+                AND d.deptype = 'e')
+            ORDER BY 1, 2;";
+        let rows = self
+            .connection
+            .query("list the database's tables", database, sql, 2)?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| {
+                let [schema, name] = <[String; 2]>::try_from(row).ok()?;
+                Some(Table { schema, name })
+            })
+            .collect())
+    }
+
+    /// Counts tables' rows, all at one moment.
+    fn count(&self, database: &str, tables: &[Table]) -> Result<Counts> {
+        if tables.is_empty() {
+            return Ok(Counts::default());
+        }
+        let selects: Vec<_> = tables
+            .iter()
+            .enumerate()
+            .map(|(index, table)| format!("SELECT {index}, count(*) FROM {}", table.quoted()))
+            .collect();
+        let sql = format!("{};", selects.join(" UNION ALL "));
+        let doing = "count the database's rows";
+        let rows = self.connection.query(doing, database, &sql, 2)?;
+        let mut counts = Counts::default();
+        for row in rows {
+            let number = |index: usize| row.get(index).and_then(|text| text.parse::<u64>().ok());
+            let table = number(0)
+                .and_then(|index| usize::try_from(index).ok())
+                .and_then(|index| tables.get(index));
+            if let (Some(table), Some(rows)) = (table, number(1)) {
+                counts.0.insert(table.clone(), rows);
+            }
+        }
+        Ok(counts)
+    }
+}
+
+/// A single answer.
+fn first(rows: Vec<Vec<String>>) -> String {
+    rows.into_iter().flatten().next().unwrap_or_default()
+}
