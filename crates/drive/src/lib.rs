@@ -18,6 +18,7 @@ pub mod mount;
 pub mod state;
 pub mod usage;
 
+mod cryptsetup;
 mod system;
 
 pub use system::System;

@@ -1,5 +1,7 @@
 //! Which cipher suits this machine, by measurement.
 
+mod benchmark;
+
 use serde::Serialize;
 
 /// A cipher that drives are made with.
@@ -18,6 +20,14 @@ impl Cipher {
         match self {
             Self::AesXts => "aes-xts-plain64",
             Self::Adiantum => "xchacha12,aes-adiantum-plain64",
+        }
+    }
+
+    /// Cipher and mode, apart, as libcryptsetup takes them.
+    pub(crate) fn parts(self) -> (&'static str, &'static str) {
+        match self {
+            Self::AesXts => ("aes", "xts-plain64"),
+            Self::Adiantum => ("xchacha12,aes", "adiantum-plain64"),
         }
     }
 
@@ -87,11 +97,124 @@ pub struct Report {
 
 /// Measures both ciphers on this machine (about two seconds) and chooses.
 pub fn measure() -> Report {
-    todo!()
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let aes_instructions = aes_in_cpuinfo(&cpuinfo);
+    let aes_xts = benchmark::speed(Cipher::AesXts);
+    let adiantum = benchmark::speed(Cipher::Adiantum);
+    let (choice, reason) = choose(aes_instructions, &aes_xts, &adiantum);
+    Report {
+        aes_instructions,
+        aes_xts,
+        adiantum,
+        choice,
+        reason,
+    }
 }
 
-/// The choice over facts.
+/// The choice over facts: AES where the CPU has instructions for it, else Adiantum; except when
+/// measuring proves that the kernel lacks the one, or that AES is no slower all the same.
 pub fn choose(aes_instructions: bool, aes_xts: &Speed, adiantum: &Speed) -> (Cipher, Reason) {
-    let _ = (aes_instructions, aes_xts, adiantum);
-    todo!()
+    match (aes_xts, adiantum) {
+        (Speed::Lacking, Speed::Measured { .. }) => (Cipher::Adiantum, Reason::OtherLacking),
+        (Speed::Measured { .. }, Speed::Lacking) if !aes_instructions => {
+            (Cipher::AesXts, Reason::OtherLacking)
+        }
+        _ if aes_instructions => (Cipher::AesXts, Reason::AesInstructions),
+        (
+            Speed::Measured {
+                encrypt: aes_writes,
+                decrypt: aes_reads,
+            },
+            Speed::Measured { encrypt, decrypt },
+        ) if aes_writes >= encrypt && aes_reads >= decrypt => {
+            (Cipher::AesXts, Reason::MeasuredFaster)
+        }
+        _ => (Cipher::Adiantum, Reason::NoAesInstructions),
+    }
+}
+
+/// Does `/proc/cpuinfo` list AES instructions? x86 says `flags`, ARM `Features`.
+fn aes_in_cpuinfo(cpuinfo: &str) -> bool {
+    cpuinfo
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(key, _)| matches!(key.trim(), "flags" | "Features"))
+        .any(|(_, features)| features.split_whitespace().any(|feature| feature == "aes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(speed: f64) -> Speed {
+        Speed::Measured {
+            encrypt: speed,
+            decrypt: speed,
+        }
+    }
+
+    fn unknown() -> Speed {
+        Speed::NotMeasurable {
+            why: "no AF_ALG".into(),
+        }
+    }
+
+    #[test]
+    fn aes_instructions_mean_aes() {
+        let aes = (Cipher::AesXts, Reason::AesInstructions);
+        assert_eq!(choose(true, &measured(2000.0), &measured(400.0)), aes);
+        assert_eq!(choose(true, &unknown(), &unknown()), aes);
+        assert_eq!(choose(true, &measured(2000.0), &Speed::Lacking), aes);
+    }
+
+    #[test]
+    fn no_aes_instructions_mean_adiantum() {
+        let adiantum = (Cipher::Adiantum, Reason::NoAesInstructions);
+        // A Raspberry Pi 4.
+        assert_eq!(choose(false, &measured(69.0), &measured(106.0)), adiantum);
+        assert_eq!(choose(false, &unknown(), &unknown()), adiantum);
+    }
+
+    #[test]
+    fn a_cipher_that_the_kernel_lacks_is_not_chosen() {
+        assert_eq!(
+            choose(false, &measured(69.0), &Speed::Lacking),
+            (Cipher::AesXts, Reason::OtherLacking)
+        );
+        assert_eq!(
+            choose(true, &Speed::Lacking, &measured(106.0)),
+            (Cipher::Adiantum, Reason::OtherLacking)
+        );
+    }
+
+    #[test]
+    fn an_accelerator_that_makes_aes_faster_is_used() {
+        assert_eq!(
+            choose(false, &measured(300.0), &measured(106.0)),
+            (Cipher::AesXts, Reason::MeasuredFaster)
+        );
+    }
+
+    #[test]
+    fn aes_instructions_are_read_from_cpuinfo() {
+        assert!(aes_in_cpuinfo(
+            "processor\t: 0\nflags\t\t: fpu sse2 aes avx\n"
+        ));
+        assert!(aes_in_cpuinfo("Features\t: fp asimd aes pmull sha1\n"));
+        // A Raspberry Pi 4; and names that only contain the letters.
+        assert!(!aes_in_cpuinfo(
+            "Features\t: fp asimd evtstrm crc32 cpuid\n"
+        ));
+        assert!(!aes_in_cpuinfo("flags\t: vaes\nmodel name\t: aes\n"));
+    }
+
+    #[test]
+    fn measuring_always_comes_to_a_choice() {
+        let report = measure();
+        let (choice, reason) = choose(report.aes_instructions, &report.aes_xts, &report.adiantum);
+        assert_eq!((report.choice, report.reason), (choice, reason));
+        if !matches!(report.aes_xts, Speed::Measured { .. }) {
+            eprintln!("not measured here: {:?}", report.aes_xts);
+        }
+    }
 }
