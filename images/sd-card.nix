@@ -1,0 +1,29 @@
+# What both Raspberry Pis have in common: an SD card with a firmware partition, which U-Boot turns
+# into a choice of NixOS generations, so that an update that does not boot can be left.
+{
+  lib,
+  modulesPath,
+  ...
+}:
+{
+  # The installer's tools and its file systems (ZFS among them) have no place on the box.
+  disabledModules = [ "${modulesPath}/profiles/base.nix" ];
+
+  services.immich-appliance.enable = lib.mkDefault true;
+
+  boot.loader.grub.enable = false;
+  boot.loader.generic-extlinux-compatible = {
+    enable = true;
+    configurationLimit = lib.mkDefault 5;
+  };
+
+  # The first-boot file lies here; and the firmware, which nothing writes in daily use.
+  fileSystems."/boot/firmware".options = lib.mkForce [
+    "nofail"
+    "noatime"
+    "umask=0077"
+  ];
+
+  hardware.enableRedistributableFirmware = true;
+  system.stateVersion = lib.mkDefault "26.05";
+}

@@ -1,0 +1,78 @@
+# The drive. It is unlocked by a person after boot; without encryption, by a unit at boot.
+{
+  config,
+  lib,
+  ...
+}:
+let
+  cfg = config.services.immich-appliance;
+  inherit (cfg) drive;
+in
+{
+  options.services.immich-appliance.drive = {
+    encryption = lib.mkOption {
+      type = lib.types.enum [
+        "luks2"
+        "none"
+      ];
+      default = "luks2";
+      description = ''
+        `luks2`: the drive is locked after every boot, until a person runs
+        `immich-appliance unlock --start`. `none`: it is mounted and Immich started at boot, and
+        whoever takes the drive can read it.
+      '';
+    };
+
+    uuid = lib.mkOption {
+      type = lib.types.nullOr (
+        lib.types.strMatching "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+      );
+      default = null;
+      example = "5a2f7c1e-0d3b-4c8e-9f61-2b7d4e8a9c10";
+      description = ''
+        The UUID of the one drive to be used, as `immich-appliance drive list` shows it. Without it,
+        the drive that was used first is remembered.
+      '';
+    };
+
+    mountPoint = lib.mkOption {
+      type = lib.types.path;
+      default = "/mnt/immich_drive";
+      readOnly = true;
+      description = "Where the drive is mounted. The shipped units are bound to it, so it cannot be changed.";
+    };
+  };
+
+  config = lib.mkIf cfg.enable {
+    services.immich-appliance.settings.drive = {
+      inherit (drive) encryption;
+      uuid = lib.mkIf (drive.uuid != null) drive.uuid;
+    };
+
+    # Nothing may be written to the SD card under the mount point while the drive is away: nobody
+    # but root can, and the services that could are bound to the mount.
+    systemd.tmpfiles.settings.immich-appliance.${drive.mountPoint}.d = {
+      mode = "0755";
+      user = "root";
+      group = "root";
+    };
+
+    systemd.services.immich-appliance-boot = lib.mkIf (drive.encryption == "none") {
+      description = "Mount the photo drive and start Immich";
+      wantedBy = [ "multi-user.target" ];
+      after = [ "local-fs.target" ];
+      # A USB drive may take a while to appear.
+      startLimitIntervalSec = 600;
+      startLimitBurst = 12;
+      serviceConfig = {
+        Type = "oneshot";
+        RemainAfterExit = true;
+        ExecStart = "${lib.getExe cfg.package} --no-input unlock --start";
+        Restart = "on-failure";
+        RestartSec = 15;
+        # Wrong use, several drives, a foreign or blank one: trying again changes nothing.
+        RestartPreventExitStatus = "2 5 6 7 8";
+      };
+    };
+  };
+}

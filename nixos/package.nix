@@ -1,0 +1,49 @@
+# The tool as it is installed: with the programs it calls and with the units of ../systemd, which
+# are the very files that the virtual appliance runs.
+{
+  lib,
+  callPackage,
+  makeWrapper,
+  runCommand,
+  coreutils,
+  cryptsetup,
+  e2fsprogs,
+  gzip,
+  immich-appliance-unwrapped ? callPackage ./unwrapped.nix { },
+  postgresql_17,
+  # The client has to be at least as new as the server.
+  postgresql ? postgresql_17,
+  util-linux,
+}:
+let
+  runtimeTools = [
+    coreutils
+    cryptsetup
+    e2fsprogs
+    gzip
+    postgresql
+    util-linux
+  ];
+in
+runCommand "immich-appliance-${immich-appliance-unwrapped.version}"
+  {
+    pname = "immich-appliance";
+    inherit (immich-appliance-unwrapped) version;
+    nativeBuildInputs = [ makeWrapper ];
+    passthru.unwrapped = immich-appliance-unwrapped;
+    meta = immich-appliance-unwrapped.meta;
+  }
+  ''
+    mkdir -p $out/lib/systemd/system
+    ln -s ${immich-appliance-unwrapped}/share $out/share
+    makeWrapper ${lib.getExe immich-appliance-unwrapped} $out/bin/immich-appliance \
+      --prefix PATH : ${lib.makeBinPath runtimeTools}
+
+    cp -r --no-preserve=mode ${../systemd}/. $out/lib/systemd/system/
+    find $out/lib/systemd/system -type f -exec \
+      sed -i "s|/usr/bin/immich-appliance|$out/bin/immich-appliance|g" {} +
+    if grep -rn -e /usr/ -e /bin/sh $out/lib/systemd/system | grep -v "$out"; then
+      echo "a unit names a path that NixOS does not have" >&2
+      exit 1
+    fi
+  ''

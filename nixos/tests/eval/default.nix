@@ -1,0 +1,85 @@
+# What can be known of a configuration without building it. Returns sentences, one for each promise
+# that is broken; an empty list is success.
+{
+  lib,
+  nixosModules,
+  # modules -> an evaluated NixOS system
+  evaluate,
+  # Every choice on every board too, which takes minutes.
+  everywhere ? false,
+}:
+let
+  appliance = settings: { services.immich-appliance = settings; };
+
+  # A machine that is nothing but the appliance, on a disk.
+  onPlainMachine =
+    module:
+    evaluate [
+      nixosModules.default
+      {
+        nixpkgs.hostPlatform = lib.mkDefault "x86_64-linux";
+        boot.loader.grub.enable = false;
+        fileSystems."/" = {
+          device = "/dev/disk/by-label/nixos";
+          fsType = "ext4";
+        };
+        system.stateVersion = "26.05";
+        services.immich-appliance.enable = true;
+      }
+      module
+    ];
+  onBoard =
+    board: module:
+    evaluate [
+      nixosModules.${board}
+      {
+        nixpkgs.hostPlatform = if board == "vm" then "x86_64-linux" else "aarch64-linux";
+      }
+      module
+    ];
+
+  refusals = system: map (a: a.message) (lib.filter (a: !a.assertion) system.config.assertions);
+  tests = lib.mapAttrsToList (name: test: test // { inherit name; });
+
+  accepted =
+    { name, system }:
+    let
+      broken = refusals system ++ lib.filter (text: text != "") system.config.warnings;
+    in
+    if broken != [ ] then
+      [ "${name}: refused, or with a warning: ${toString broken}" ]
+    # The derivation exists only if every option that matters to it could be evaluated.
+    else if !(lib.hasSuffix ".drv" system.config.system.build.toplevel.drvPath) then
+      [ "${name}: it has no derivation" ]
+    else
+      [ ];
+
+  refused =
+    {
+      name,
+      module,
+      says,
+    }:
+    let
+      messages = refusals (onPlainMachine module);
+    in
+    if lib.any (lib.hasInfix says) messages then
+      [ ]
+    else
+      [ "${name}: not refused with a sentence that says “${says}” but with: ${toString messages}" ];
+
+  rendered =
+    {
+      name,
+      module ? { },
+      holds,
+    }:
+    lib.optional (!holds (onPlainMachine module).config) "${name}: does not hold";
+
+  arguments = { inherit lib appliance; };
+in
+lib.concatMap accepted (
+  import ./accepted.nix (arguments // { inherit everywhere onPlainMachine onBoard; })
+)
+++ lib.concatMap refused (tests (import ./refused.nix arguments))
+++ lib.concatMap rendered (tests (import ./rendered.nix arguments))

@@ -1,0 +1,161 @@
+# What the machine will be, read off the evaluated configuration.
+{ lib, appliance }:
+let
+  podman = appliance { immich.runtime = "podman"; };
+  names = [
+    "postgresql"
+    "redis-immich"
+    "immich-machine-learning"
+    "immich-server"
+  ];
+  startsByItself = config: name: config.systemd.services.${name}.wantedBy != [ ];
+  noneStartByThemselves = config: !lib.any (startsByItself config) names;
+  sshPort = 22;
+in
+{
+  nothing-of-immich-starts-at-boot.holds =
+    config: noneStartByThemselves config && config.systemd.targets.postgresql.wantedBy == [ ];
+  nothing-of-immich-starts-at-boot-in-containers = {
+    module = podman;
+    holds = noneStartByThemselves;
+  };
+  containers-have-the-units-names = {
+    module = podman;
+    holds = config: lib.all (name: config.systemd.services ? ${name}) (names ++ [ "postgresql-setup" ]);
+  };
+  containers-are-pinned = {
+    module = podman;
+    holds =
+      config:
+      lib.all (container: lib.hasInfix "@sha256:" container.image) (
+        lib.attrValues config.virtualisation.oci-containers.containers
+      );
+  };
+  # The backup's unit is the file of systemd/ itself: nothing is laid over it.
+  the-backup-unit-is-the-shipped-one.holds =
+    config: !(config.systemd.units ? "immich-appliance-backup.service");
+  the-target-is-the-shipped-one-and-waits.holds =
+    config: !(config.systemd.units ? "immich-appliance.target");
+  the-backup-timer-is-on.holds =
+    config: config.systemd.timers.immich-appliance-backup.wantedBy == [ "timers.target" ];
+  the-database-lies-on-the-drive.holds =
+    config:
+    config.systemd.services.postgresql.environment.PGDATA == "/mnt/immich_drive/postgres/17"
+    &&
+      config.systemd.services.postgresql.serviceConfig.ReadWritePaths == [
+        "/mnt/immich_drive/postgres"
+      ];
+  the-database-has-no-password.holds =
+    config:
+    config.services.immich.secretsFile == null
+    &&
+      config.systemd.services.immich-server.environment.DB_URL
+      == "postgresql:///immich?host=/run/postgresql";
+  the-media-lie-on-the-drive.holds =
+    config: config.services.immich.mediaLocation == "/mnt/immich_drive/immich_data";
+  immich-owns-the-same-number-everywhere.holds =
+    config: config.users.users.immich.uid == 428 && config.users.groups.immich.gid == 428;
+  only-ssh-and-immich-are-open.holds =
+    config:
+    config.networking.firewall.enable
+    &&
+      lib.sort lib.lessThan config.networking.firewall.allowedTCPPorts == [
+        sshPort
+        2283
+      ]
+    && config.networking.firewall.allowedUDPPorts == [ 5353 ];
+  immich-hides-behind-caddy = {
+    module = appliance {
+      immich.openFirewall = false;
+      remote.caddy = {
+        enable = true;
+        domain = "photos.example.org";
+      };
+    };
+    holds =
+      config:
+      config.services.immich.host == "127.0.0.1"
+      && !lib.elem 2283 config.networking.firewall.allowedTCPPorts
+      && lib.elem 443 config.networking.firewall.allowedTCPPorts;
+  };
+  the-tailnet-reaches-a-closed-immich = {
+    module = appliance {
+      immich.openFirewall = false;
+      remote.tailscale.enable = true;
+    };
+    holds =
+      config:
+      config.services.immich.host == "::"
+      && config.networking.firewall.interfaces.tailscale0.allowedTCPPorts == [ 2283 ];
+  };
+  there-is-no-default-password.holds =
+    config:
+    lib.all (
+      user:
+      user.password == null
+      && user.initialPassword == null
+      && user.hashedPassword == null
+      && user.initialHashedPassword == null
+    ) (lib.attrValues (lib.filterAttrs (_: user: user.isNormalUser) config.users.users))
+    && !config.services.openssh.settings.PasswordAuthentication;
+  ssh-waits-for-a-key-or-a-password.holds =
+    config: lib.length config.systemd.services.sshd.unitConfig.ConditionPathExists == 3;
+  no-machine-learning-no-unit = {
+    module = appliance { immich.machineLearning.enable = false; };
+    holds =
+      config:
+      !(config.systemd.services ? immich-machine-learning)
+      && config.systemd.services.immich-server.environment.IMMICH_MACHINE_LEARNING_ENABLED == "false"
+      && !lib.elem "immich-machine-learning.service" config.services.immich-appliance.settings.services.units;
+  };
+  machine-learning-elsewhere = {
+    module = appliance { immich.machineLearning.url = "http://desktop.local:3003"; };
+    holds =
+      config:
+      !(config.systemd.services ? immich-machine-learning)
+      &&
+        config.systemd.services.immich-server.environment.IMMICH_MACHINE_LEARNING_URL
+        == "http://desktop.local:3003";
+  };
+  the-command-asks-where-immich-answers = {
+    module = appliance { immich.port = 8080; };
+    holds =
+      config:
+      config.services.immich-appliance.settings.immich.url == "http://127.0.0.1:8080"
+      && config.services.immich.port == 8080;
+  };
+  a-drive-without-encryption-opens-at-boot = {
+    module = appliance {
+      drive = {
+        encryption = "none";
+        uuid = "5a2f7c1e-0d3b-4c8e-9f61-2b7d4e8a9c10";
+      };
+    };
+    holds = config: config.systemd.services.immich-appliance-boot.wantedBy == [ "multi-user.target" ];
+  };
+  an-encrypted-drive-is-left-alone-at-boot.holds =
+    config: !(config.systemd.services ? immich-appliance-boot);
+  a-failed-backup-is-told = {
+    module = appliance { notify.ntfy.url = "https://ntfy.sh/topic"; };
+    holds =
+      config:
+      config.systemd.units."immich-appliance-backup.service".text
+      == "[Unit]\nOnFailure=immich-appliance-notify@%n.service\n";
+  };
+  limits-hold-in-both-runtimes = {
+    module = podman;
+    holds =
+      config:
+      config.systemd.services.immich-server.serviceConfig.MemoryMax == "60%"
+      && config.systemd.services.immich-server.serviceConfig.Delegate;
+  };
+  another-machine-keeps-its-own-ways = {
+    module = appliance { dedicated = false; };
+    holds =
+      config:
+      !config.services.openssh.enable
+      && !config.zramSwap.enable
+      && config.networking.hostName != "immich"
+      && !(config.users.users ? admin);
+  };
+}
