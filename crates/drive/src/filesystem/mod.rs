@@ -1,82 +1,18 @@
 //! The ext4 file system on the drive.
 
+mod check;
+mod make;
+mod superblock;
+mod tool;
+
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use serde::Serialize;
-use uuid::Uuid;
+pub use check::{Check, Outcome, Repair, check};
+pub use make::make;
+pub use superblock::{CheckReason, Superblock, needs_check, superblock};
 
-/// Facts from an ext4 superblock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Superblock {
-    /// UUID.
-    pub uuid: Uuid,
-    /// Label.
-    pub label: String,
-    /// It was unmounted in order (or has a journal to make up for it).
-    pub clean: bool,
-    /// The kernel or e2fsck saw errors in it.
-    pub errors: bool,
-    /// The journal holds changes to be replayed.
-    pub journal_to_replay: bool,
-    /// Mounts since the last check.
-    pub mounts: u16,
-    /// Mounts after which to check; `None` if never.
-    pub mounts_limit: Option<u16>,
-    /// Last check, in seconds since 1970.
-    pub checked: u64,
-    /// Seconds after which to check; `None` if never.
-    pub interval: Option<u64>,
-}
-
-/// Why the file system asks for a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CheckReason {
-    /// Errors were seen in it.
-    Errors,
-    /// It was not unmounted in order.
-    NotClean,
-    /// The journal holds changes to be replayed.
-    JournalToReplay,
-    /// Mounted often enough since the last check.
-    Mounts,
-    /// The last check is long ago.
-    Interval,
-}
-
-/// How far a check may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repair {
-    /// Only what is safe without asking (`e2fsck -p`).
-    Preen,
-    /// Everything, answering yes (`e2fsck -y`). Needs the person's consent.
-    Everything,
-}
-
-/// What a check came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// No errors.
-    Clean,
-    /// Errors were mended.
-    Fixed,
-    /// Errors were mended in a mounted file system: reboot.
-    NeedsReboot,
-    /// Errors are left: a person must decide on [`Repair::Everything`].
-    Unfixed,
-}
-
-/// A finished check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
-    /// What it came to.
-    pub outcome: Outcome,
-    /// What e2fsck said.
-    pub output: String,
-}
+use crate::luks::LuksError;
 
 /// Work on the file system failed.
 #[derive(Debug, thiserror::Error)]
@@ -123,30 +59,20 @@ pub enum FilesystemError {
     },
 }
 
-/// Makes an ext4 file system labelled [`crate::LABEL`]. Destroys what was there. Takes minutes on
-/// a large drive, as everything is laid out now instead of later in the background.
-pub fn make(device: &Path) -> Result<Uuid, FilesystemError> {
-    let _ = device;
-    todo!()
-}
-
-/// Reads the superblock.
-pub fn superblock(device: &Path) -> Result<Superblock, FilesystemError> {
-    let _ = device;
-    todo!()
-}
-
-/// Does the file system ask for a check? Decided over facts.
-pub fn needs_check(superblock: &Superblock, now: SystemTime) -> Option<CheckReason> {
-    let _ = (superblock, now);
-    todo!()
-}
-
-/// Checks and mends an unmounted file system.
-///
-/// # Errors
-/// When e2fsck could not do its work; errors found in the file system are an [`Outcome`].
-pub fn check(device: &Path, repair: Repair) -> Result<Check, FilesystemError> {
-    let _ = (device, repair);
-    todo!()
+/// Refuses a device that anybody uses: the tools would ask, and nobody could answer.
+fn refuse_in_use(device: &Path) -> Result<(), FilesystemError> {
+    match crate::luks::exclusive(device) {
+        Ok(_) => Ok(()),
+        Err(LuksError::InUse { .. }) => Err(FilesystemError::InUse {
+            device: device.to_owned(),
+        }),
+        Err(LuksError::File { source, .. }) => Err(FilesystemError::Read {
+            device: device.to_owned(),
+            source,
+        }),
+        Err(other) => Err(FilesystemError::Read {
+            device: device.to_owned(),
+            source: io::Error::other(other.to_string()),
+        }),
+    }
 }

@@ -133,7 +133,7 @@ fn wipe_signatures(device: &Path) -> Result<u64, LuksError> {
 }
 
 /// Opens for writing, unless anybody (a mount, a mapping, a RAID) uses it.
-pub(super) fn exclusive(device: &Path) -> Result<File, LuksError> {
+pub(crate) fn exclusive(device: &Path) -> Result<File, LuksError> {
     let block = std::fs::metadata(device)
         .map_err(LuksError::file("open", device))?
         .file_type()

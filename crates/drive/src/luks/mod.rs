@@ -13,6 +13,7 @@ mod limits;
 
 pub use activation::{Removal, activate, deactivate, is_active};
 pub use error::LuksError;
+pub(crate) use format::exclusive;
 pub use format::{Format, format, mark_finished};
 pub use header::{Overwrite, header_backup, header_restore};
 pub use info::{Info, Keyslot, info};

@@ -1,12 +1,33 @@
 //! Mounting the drive, and getting rid of one that was pulled out.
+//!
+//! # When the drive is pulled out
+//!
+//! The kernel removes the disk, but nothing above it: the mapping stays and fails every read and
+//! write, the mount stays, and systemd, which looks at the mapping's device only, sees nothing
+//! amiss. So `unlock` writes the drop-in of [`binding`], which ties the mount unit to the disk
+//! itself. When that goes, systemd stops the mount unit, first everything that requires it (the
+//! services), and unmounts. What is left is the mapping; the next `unlock` sees
+//! [`crate::state::DriveState::Gone`] and clears it with [`detach`]. That also clears a mount that
+//! nobody unmounted.
 
+mod binding;
+mod gone;
+mod point;
 pub(crate) mod table;
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::mount::{MntFlags, MsFlags};
 use serde::Serialize;
-use uuid::Uuid;
+
+pub use binding::{Binding, binding};
+pub use gone::{Detached, detach, device_alive};
+pub(crate) use gone::{Mapping, mapping, number_alive};
+pub use point::{Guard, prepare};
 
 use crate::System;
 use crate::luks::LuksError;
@@ -24,39 +45,6 @@ pub struct Mounted {
     pub kind: String,
     /// Mounted, or fallen back, to read-only.
     pub read_only: bool,
-}
-
-/// Whether writing under the bare mount point is impossible.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "type")]
-pub enum Guard {
-    /// The folder is immutable.
-    Immutable,
-    /// The file system beneath knows no immutable folders.
-    Unsupported {
-        /// Why.
-        why: String,
-    },
-}
-
-/// What [`detach`] had to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Detached {
-    /// The file system was taken out of the tree.
-    pub unmounted: bool,
-    /// The mapping was taken down.
-    pub unmapped: bool,
-}
-
-/// A unit drop-in that ties the mount to the disk beneath it; see [`binding`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binding {
-    /// Unit it is for, such as `mnt-immich_drive.mount`.
-    pub unit: String,
-    /// Where to write it, under `/run/systemd/system`.
-    pub path: PathBuf,
-    /// What to write.
-    pub text: String,
 }
 
 /// Mounting or unmounting failed.
@@ -111,49 +99,97 @@ pub enum MountError {
     },
 }
 
+impl MountError {
+    fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Failed {
+            doing,
+            path,
+            source,
+        }
+    }
+}
+
+/// How often the same place is unmounted, should mounts be stacked there.
+const STACKED: usize = 8;
+
 /// What is mounted at `mount_point`, topmost; `None` if nothing.
+///
+/// # Errors
+/// [`MountError::Table`].
 pub fn mounted_at(system: &System, mount_point: &Path) -> Result<Option<Mounted>, MountError> {
-    let _ = (system, mount_point);
-    todo!()
+    let mounts = table::read(system).map_err(|error| MountError::Table {
+        why: error.to_string(),
+    })?;
+    // The table holds real paths. A dead mount may refuse the look-up: then as it is.
+    let real = fs::canonicalize(mount_point).unwrap_or_else(|_| mount_point.to_owned());
+    Ok(mounts.into_iter().rfind(|mount| mount.at == real))
 }
 
-/// Makes the mount point ready: an empty folder, mode 0755, owned by root and immutable, so that
-/// nothing is ever written beneath the mount.
-pub fn prepare(system: &System, mount_point: &Path) -> Result<Guard, MountError> {
-    let _ = (system, mount_point);
-    todo!()
-}
-
-/// Mounts the ext4 file system on `device`: nodev, nosuid, noatime. Already mounted there is done.
+/// Mounts the ext4 file system on `device`: nodev, nosuid, noatime, read-only from the first error
+/// on. Already mounted there is done. Call [`prepare`] before.
+///
+/// # Errors
+/// [`MountError::Occupied`], [`MountError::NotEmpty`], [`MountError::NotAFolder`].
 pub fn mount(system: &System, device: &Path, mount_point: &Path) -> Result<(), MountError> {
-    let _ = (system, device, mount_point);
-    todo!()
+    const DOING: &str = "mount the drive at";
+    if let Some(there) = mounted_at(system, mount_point)? {
+        let data = fs::metadata(device).map_err(MountError::failed("look at", device))?;
+        let number = (
+            nix::sys::stat::major(data.rdev()),
+            nix::sys::stat::minor(data.rdev()),
+        );
+        let same = data.file_type().is_block_device()
+            && (u64::from(there.number.0), u64::from(there.number.1)) == number;
+        return if same {
+            Ok(())
+        } else {
+            Err(MountError::Occupied {
+                path: mount_point.to_owned(),
+                source_there: there.source,
+            })
+        };
+    }
+    point::must_be_empty(mount_point)?;
+    nix::mount::mount(
+        Some(device),
+        mount_point,
+        Some("ext4"),
+        MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOATIME,
+        Some("errors=remount-ro"),
+    )
+    .map_err(|errno| MountError::failed(DOING, mount_point)(errno.into()))
 }
 
-/// Unmounts. Not mounted is done.
+/// Unmounts. Not mounted is done. A process standing in the mount point holds it, so this one
+/// steps out (to `/`) if it must.
+///
+/// # Errors
+/// [`MountError::Busy`] when anybody holds files.
 pub fn unmount(system: &System, mount_point: &Path) -> Result<(), MountError> {
-    let _ = (system, mount_point);
-    todo!()
+    take_down(system, mount_point, MntFlags::UMOUNT_NOFOLLOW).map(|_| ())
 }
 
-/// Is the disk still attached on which the mapping `/dev/mapper/<mapper>` lies? `None` if there is
-/// no such mapping.
-pub fn device_alive(system: &System, mapper: &str) -> Result<Option<bool>, MountError> {
-    let _ = (system, mapper);
-    todo!()
-}
-
-/// Clears up after a drive that was pulled out: takes the mount out of the tree even if files are
-/// open, and the mapping down as soon as nobody holds it, so that the next unlock works. Nothing
-/// to clear is done.
-pub fn detach(system: &System, mount_point: &Path, mapper: &str) -> Result<Detached, MountError> {
-    let _ = (system, mount_point, mapper);
-    todo!()
-}
-
-/// The drop-in that makes systemd unmount `mount_point`, and so stop everything bound to the
-/// mount, when the disk with that UUID is pulled out. Reload systemd after writing it.
-pub fn binding(mount_point: &Path, uuid: Uuid) -> Binding {
-    let _ = (mount_point, uuid);
-    todo!()
+/// Unmounts whatever is stacked at `mount_point`; tells if there was anything.
+fn take_down(system: &System, mount_point: &Path, how: MntFlags) -> Result<bool, MountError> {
+    let mut done = false;
+    for _ in 0..STACKED {
+        if mounted_at(system, mount_point)?.is_none() {
+            return Ok(done);
+        }
+        if std::env::current_dir().is_ok_and(|here| here.starts_with(mount_point)) {
+            std::env::set_current_dir("/")
+                .map_err(MountError::failed("step into", "/".as_ref()))?;
+        }
+        nix::mount::umount2(mount_point, how).map_err(|errno| match errno {
+            Errno::EBUSY => MountError::Busy {
+                path: mount_point.to_owned(),
+            },
+            other => MountError::failed("unmount", mount_point)(other.into()),
+        })?;
+        done = true;
+    }
+    Err(MountError::Busy {
+        path: mount_point.to_owned(),
+    })
 }
