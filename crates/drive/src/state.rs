@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use crate::System;
-use crate::find::{FindError, Found, Wanted};
-use crate::inspect::InspectError;
-use crate::mount::{MountError, Mounted};
+use crate::find::{FindError, Found, Wanted, choose};
+use crate::inspect::{BlockDevice, Content, InspectError, Use, flat, list};
+use crate::mount::{Mapping, MountError, Mounted, mapping, mounted_at, number_alive};
+use crate::{System, UNFINISHED};
 
 /// What the settings and the memory of this machine say about the drive.
 #[derive(Debug, Clone)]
@@ -84,7 +84,407 @@ pub enum StateError {
 }
 
 /// Observes the state. Changes nothing.
+///
+/// # Errors
+/// When sysfs or the mount table cannot be read.
 pub fn observe(system: &System, expected: &Expected<'_>) -> Result<DriveState, StateError> {
-    let _ = (system, expected);
-    todo!()
+    let devices = list(system)?;
+    let mount = mounted_at(system, expected.mount_point)?;
+    let facts = Facts {
+        // Major 0 is a file system without a disk, such as tmpfs.
+        mount_alive: mount
+            .as_ref()
+            .is_some_and(|mount| mount.number.0 == 0 || number_alive(system, mount.number)),
+        mapping: mapping(system, expected.mapper),
+        node: system.dev.join("mapper").join(expected.mapper),
+        devices,
+        mount,
+    };
+    Ok(decide(facts, expected))
+}
+
+/// All that the state is decided from.
+struct Facts {
+    devices: Vec<BlockDevice>,
+    mount: Option<Mounted>,
+    /// The device that is mounted is still attached.
+    mount_alive: bool,
+    mapping: Option<Mapping>,
+    /// Where the mapping's node is, or would be.
+    node: PathBuf,
+}
+
+fn decide(facts: Facts, expected: &Expected<'_>) -> DriveState {
+    let Facts {
+        devices,
+        mount,
+        mount_alive,
+        mapping,
+        node,
+    } = facts;
+    let gone = |mount: Option<Mounted>| DriveState::Gone {
+        mapper: mapping.as_ref().map(|_| expected.mapper.to_owned()),
+        mount,
+    };
+    if let Some(mount) = mount {
+        if !mount_alive {
+            return gone(Some(mount));
+        }
+        let over_mapping = mapping
+            .as_ref()
+            .is_some_and(|mapping| mapping.number == mount.number);
+        let device = flat(&devices).find(|device| {
+            if over_mapping {
+                holds_mapping(device, expected.mapper)
+            } else {
+                device.number == mount.number
+            }
+        });
+        return match drive_on(device, expected) {
+            Ok(found) => DriveState::Mounted { found, mount },
+            Err(what) => DriveState::Occupied {
+                by: format!("{what}, mounted at {}", mount.at.display()),
+            },
+        };
+    }
+    if let Some(mapping) = &mapping {
+        if !mapping.alive {
+            return gone(None);
+        }
+        let device = flat(&devices).find(|device| holds_mapping(device, expected.mapper));
+        return match drive_on(device, expected) {
+            Ok(found) => DriveState::Unlocked { found, node },
+            Err(what) => DriveState::Occupied {
+                by: format!("{what}, opened as {}", expected.mapper),
+            },
+        };
+    }
+    match choose(&devices, expected.remembered, expected.wanted) {
+        Err(error) => DriveState::Absent(error),
+        Ok(found) => match found.device.uses.first() {
+            Some(Use::Mounted { at }) => DriveState::Occupied {
+                by: format!(
+                    "{}, mounted at {}",
+                    found.device.path.display(),
+                    at.display()
+                ),
+            },
+            Some(Use::Held { by, mapper }) => DriveState::Occupied {
+                by: format!(
+                    "{}, in use by {}",
+                    found.device.path.display(),
+                    mapper.as_ref().unwrap_or(by)
+                ),
+            },
+            _ if found.encrypted => DriveState::Locked(found),
+            _ => DriveState::Unlocked {
+                node: found.device.path.clone(),
+                found,
+            },
+        },
+    }
+}
+
+fn holds_mapping(device: &BlockDevice, mapper: &str) -> bool {
+    // The first use only: a mapping on top of another drive's mapping is not ours.
+    matches!(
+        device.uses.first(),
+        Some(Use::Held { mapper: Some(held), .. }) if held == mapper
+    )
+}
+
+/// The drive in use, if it is the one expected; else what it is, in words.
+fn drive_on(device: Option<&BlockDevice>, expected: &Expected<'_>) -> Result<Found, String> {
+    let device = device.ok_or("something else")?;
+    // What is open or mounted is judged by itself: other drives attached do not matter, nor
+    // does a creation under way, which opens and mounts before it is finished.
+    let (uuid, encrypted) = match &device.content {
+        Content::Luks { uuid, .. } => (Some(*uuid), true),
+        Content::FileSystem { uuid, .. } => (
+            uuid.as_deref().and_then(|uuid| Uuid::try_parse(uuid).ok()),
+            false,
+        ),
+        _ => (None, false),
+    };
+    let path = device.path.display();
+    let uuid = uuid.ok_or_else(|| format!("{path} with {}", device.content.in_words()))?;
+    let named = match expected.wanted {
+        None => true,
+        Some(Wanted::Uuid(wanted)) => *wanted == uuid,
+        Some(Wanted::Path(wanted)) => device.path == *wanted || device.links.contains(wanted),
+        Some(Wanted::ById(id)) => device
+            .links
+            .iter()
+            .any(|link| link.ends_with(Path::new("by-id").join(id))),
+    };
+    let overruled = matches!(expected.wanted, Some(Wanted::Uuid(_)));
+    let known = overruled || expected.remembered.is_none_or(|expected| expected == uuid);
+    if !(named && known) {
+        return Err(format!("another drive ({path}, UUID {uuid})"));
+    }
+    Ok(Found {
+        device: device.clone(),
+        uuid,
+        encrypted,
+        unfinished: matches!(
+            &device.content,
+            Content::Luks { subsystem: Some(subsystem), .. } if subsystem == UNFINISHED
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspect::tests::disk;
+
+    const A: Uuid = Uuid::from_u128(0xa);
+    const B: Uuid = Uuid::from_u128(0xb);
+
+    fn expected() -> Expected<'static> {
+        Expected {
+            mapper: "immich_drive",
+            mount_point: Path::new("/mnt/immich_drive"),
+            remembered: None,
+            wanted: None,
+        }
+    }
+
+    fn locked(name: &str, uuid: Uuid) -> BlockDevice {
+        BlockDevice {
+            content: Content::Luks {
+                version: 2,
+                uuid,
+                label: None,
+                subsystem: None,
+            },
+            ..disk(name)
+        }
+    }
+
+    fn open(name: &str, uuid: Uuid) -> BlockDevice {
+        BlockDevice {
+            uses: vec![Use::Held {
+                by: "dm-0".into(),
+                mapper: Some("immich_drive".into()),
+            }],
+            ..locked(name, uuid)
+        }
+    }
+
+    fn plain(name: &str) -> BlockDevice {
+        BlockDevice {
+            content: Content::FileSystem {
+                kind: "ext4".into(),
+                uuid: Some(A.to_string()),
+                label: Some("immich_drive".into()),
+            },
+            ..disk(name)
+        }
+    }
+
+    fn mount(number: (u32, u32)) -> Mounted {
+        Mounted {
+            at: "/mnt/immich_drive".into(),
+            source: "/dev/mapper/immich_drive".into(),
+            number,
+            kind: "ext4".into(),
+            read_only: false,
+        }
+    }
+
+    fn facts(devices: Vec<BlockDevice>) -> Facts {
+        Facts {
+            devices,
+            mount: None,
+            mount_alive: false,
+            mapping: None,
+            node: "/dev/mapper/immich_drive".into(),
+        }
+    }
+
+    fn mapping(alive: bool) -> Option<Mapping> {
+        Some(Mapping {
+            number: (254, 0),
+            alive,
+        })
+    }
+
+    #[test]
+    fn nothing_attached_is_absent() {
+        let state = decide(facts(vec![]), &expected());
+        assert_eq!(
+            state,
+            DriveState::Absent(FindError::NotFound { wanted: None })
+        );
+    }
+
+    #[test]
+    fn attached_is_locked() {
+        let state = decide(facts(vec![locked("sda", A)]), &expected());
+        assert!(
+            matches!(&state, DriveState::Locked(found) if found.uuid == A),
+            "{state:?}"
+        );
+    }
+
+    #[test]
+    fn opened_is_unlocked_even_with_another_drive_attached() {
+        let state = decide(
+            Facts {
+                mapping: mapping(true),
+                ..facts(vec![open("sda", A), locked("sdb", B)])
+            },
+            &expected(),
+        );
+        assert!(
+            matches!(
+                &state,
+                DriveState::Unlocked { found, node }
+                    if found.uuid == A && node == Path::new("/dev/mapper/immich_drive")
+            ),
+            "{state:?}"
+        );
+    }
+
+    #[test]
+    fn mounted_is_mounted() {
+        let state = decide(
+            Facts {
+                mapping: mapping(true),
+                mount: Some(mount((254, 0))),
+                mount_alive: true,
+                ..facts(vec![open("sda", A)])
+            },
+            &Expected {
+                remembered: Some(A),
+                ..expected()
+            },
+        );
+        assert_eq!(state.word(), "mounted", "{state:?}");
+    }
+
+    #[test]
+    fn pulled_out_while_mounted_is_gone() {
+        let state = decide(
+            Facts {
+                mapping: mapping(false),
+                mount: Some(mount((254, 0))),
+                // Plugged in again under another name: the dead mount must go first.
+                ..facts(vec![locked("sdb", A)])
+            },
+            &expected(),
+        );
+        assert_eq!(
+            state,
+            DriveState::Gone {
+                mount: Some(mount((254, 0))),
+                mapper: Some("immich_drive".into())
+            }
+        );
+    }
+
+    #[test]
+    fn pulled_out_while_open_is_gone() {
+        let state = decide(
+            Facts {
+                mapping: mapping(false),
+                ..facts(vec![])
+            },
+            &expected(),
+        );
+        assert_eq!(
+            state,
+            DriveState::Gone {
+                mount: None,
+                mapper: Some("immich_drive".into())
+            }
+        );
+    }
+
+    #[test]
+    fn an_unencrypted_drive_needs_no_unlocking() {
+        let state = decide(facts(vec![plain("sda")]), &expected());
+        assert!(
+            matches!(
+                &state,
+                DriveState::Unlocked { found, node }
+                    if !found.encrypted && node == Path::new("/dev/sda")
+            ),
+            "{state:?}"
+        );
+        let mut drive = plain("sda");
+        drive.uses = vec![Use::Mounted {
+            at: "/mnt/immich_drive".into(),
+        }];
+        let state = decide(
+            Facts {
+                mount: Some(mount((8, 0))),
+                mount_alive: true,
+                ..facts(vec![drive])
+            },
+            &expected(),
+        );
+        assert_eq!(state.word(), "mounted", "{state:?}");
+    }
+
+    #[test]
+    fn an_unencrypted_drive_pulled_out_is_gone() {
+        let state = decide(
+            Facts {
+                mount: Some(mount((8, 0))),
+                ..facts(vec![])
+            },
+            &expected(),
+        );
+        assert_eq!(
+            state,
+            DriveState::Gone {
+                mount: Some(mount((8, 0))),
+                mapper: None
+            }
+        );
+    }
+
+    #[test]
+    fn another_drive_open_or_mounted_stands_in_the_way() {
+        let expected = Expected {
+            remembered: Some(B),
+            ..expected()
+        };
+        let state = decide(
+            Facts {
+                mapping: mapping(true),
+                ..facts(vec![open("sda", A), locked("sdb", B)])
+            },
+            &expected,
+        );
+        assert!(
+            matches!(&state, DriveState::Occupied { by } if by.contains("/dev/sda")),
+            "{state:?}"
+        );
+        let state = decide(
+            Facts {
+                mount: Some(mount((0, 44))),
+                mount_alive: true,
+                ..facts(vec![locked("sdb", B)])
+            },
+            &expected,
+        );
+        assert_eq!(state.word(), "occupied", "{state:?}");
+    }
+
+    #[test]
+    fn a_drive_opened_under_another_name_is_not_called_locked() {
+        let mut drive = locked("sda", A);
+        drive.uses = vec![Use::Held {
+            by: "dm-3".into(),
+            mapper: Some("luks-usb".into()),
+        }];
+        let state = decide(facts(vec![drive]), &expected());
+        assert!(
+            matches!(&state, DriveState::Occupied { by } if by.contains("luks-usb")),
+            "{state:?}"
+        );
+    }
 }

@@ -6,7 +6,7 @@ mod sysfs;
 mod uses;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fs;
 use std::io;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use self::uses::Users;
 pub use probe::probe;
+pub(crate) use refusal::holds_the_system;
 pub use refusal::{MINIMUM_SIZE, Note, Refusal, notes, refusal};
 
 use crate::System;

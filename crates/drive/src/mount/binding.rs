@@ -1,8 +1,12 @@
 //! Tying the mount to the disk beneath, for systemd.
 
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
+
+use crate::System;
 
 /// Units and drop-ins that last until the next boot.
 const RUNTIME: &str = "/run/systemd/system";
@@ -23,8 +27,7 @@ pub struct Binding {
 /// unencrypted drive) is pulled out.
 ///
 /// Write it and reload systemd before mounting. systemd unmounts at once if it does not know the
-/// device: wait until the device unit is active (`/dev/disk/by-uuid/<uuid>` exists), and leave the
-/// binding out where it never becomes so.
+/// device: ask [`device_known`] first, and leave the binding out where it says no.
 pub fn binding(mount_point: &Path, uuid: Uuid) -> Binding {
     let unit = format!("{}.mount", escape(mount_point));
     let device = escape(&Path::new("/dev/disk/by-uuid").join(uuid.to_string()));
@@ -44,6 +47,23 @@ pub fn binding(mount_point: &Path, uuid: Uuid) -> Binding {
             .join("50-immich-appliance.conf"),
         unit,
         text,
+    }
+}
+
+/// Waits, at most for `patience`, until udev has announced the disk with that UUID, and systemd
+/// with it knows its device unit. Just after a header was written that takes a moment.
+pub fn device_known(system: &System, uuid: Uuid, patience: Duration) -> bool {
+    let link = system.dev.join("disk/by-uuid").join(uuid.to_string());
+    let start = Instant::now();
+    loop {
+        // Followed: a link that leads nowhere is left over from a drive that is gone.
+        if link.exists() {
+            return true;
+        }
+        if start.elapsed() >= patience {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(50).min(patience));
     }
 }
 
@@ -84,6 +104,18 @@ mod tests {
         ] {
             assert_eq!(escape(Path::new(path)), escaped, "{path}");
         }
+    }
+
+    #[test]
+    fn a_disk_is_known_once_udev_made_its_link() {
+        let root = tempfile::TempDir::new().unwrap();
+        let system = System::under(root.path());
+        let uuid = Uuid::from_u128(7);
+        assert!(!device_known(&system, uuid, Duration::ZERO));
+        let folder = root.path().join("dev/disk/by-uuid");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(uuid.to_string()), "").unwrap();
+        assert!(device_known(&system, uuid, Duration::ZERO));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags};
 use serde::Serialize;
 
-pub use binding::{Binding, binding};
+pub use binding::{Binding, binding, device_known};
 pub use gone::{Detached, detach, device_alive};
 pub(crate) use gone::{Mapping, mapping, number_alive};
 pub use point::{Guard, prepare};

@@ -1,0 +1,189 @@
+use super::*;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use tempfile::TempDir;
+
+/// The running user in every role, as only root may give folders away.
+fn own() -> Owners {
+    let me = Owner {
+        uid: nix::unistd::geteuid().as_raw(),
+        gid: nix::unistd::getegid().as_raw(),
+    };
+    Owners {
+        immich: me,
+        postgres: me,
+        secrets: me,
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn an_empty_drive_gets_all_folders_with_their_modes() {
+    let root = TempDir::new().unwrap();
+    let mended = create(root.path(), &own(), 15).unwrap();
+    assert_eq!(mended.len(), 4);
+    for (name, expected) in [
+        ("immich_data", 0o750),
+        ("postgres", 0o700),
+        ("postgres/15", 0o700),
+        ("secrets", 0o700),
+    ] {
+        assert_eq!(mode(&root.path().join(name)), expected, "{name}");
+    }
+    assert_eq!(check(root.path(), &own()).unwrap(), []);
+}
+
+#[test]
+fn a_second_run_finds_nothing_to_do() {
+    let root = TempDir::new().unwrap();
+    create(root.path(), &own(), 15).unwrap();
+    assert_eq!(create(root.path(), &own(), 15).unwrap(), []);
+}
+
+#[test]
+fn a_drive_of_immich_rpi_server_is_left_as_it_is_but_for_open_secrets() {
+    let root = TempDir::new().unwrap();
+    for (name, mode) in [
+        ("immich_data", 0o755),
+        ("postgres", 0o750),
+        ("secrets", 0o755),
+    ] {
+        fs::create_dir(root.path().join(name)).unwrap();
+        set_mode(&root.path().join(name), mode);
+    }
+    fs::write(root.path().join("postgres/PG_VERSION"), "16\n").unwrap();
+    let secrets = root.path().join("secrets");
+    assert_eq!(
+        create(root.path(), &own(), 15).unwrap(),
+        [Finding::WrongMode {
+            path: secrets.clone(),
+            found: 0o755,
+            expected: 0o700
+        }]
+    );
+    assert_eq!(mode(&secrets), 0o700);
+    assert_eq!(mode(&root.path().join("immich_data")), 0o755);
+    assert_eq!(mode(&root.path().join("postgres")), 0o750);
+    assert!(!root.path().join("postgres/15").exists());
+    assert_eq!(
+        postgres_cluster(root.path()).unwrap(),
+        Cluster::Direct { major: 16 }
+    );
+    assert_eq!(
+        pgdata(root.path(), 15).unwrap(),
+        root.path().join("postgres")
+    );
+}
+
+#[test]
+fn folders_that_others_could_write_to_are_findings() {
+    let root = TempDir::new().unwrap();
+    create(root.path(), &own(), 15).unwrap();
+    for (name, bad) in [
+        ("immich_data", 0o757),
+        ("postgres", 0o770),
+        ("secrets", 0o750),
+        ("immich_data", 0o500),
+    ] {
+        let path = root.path().join(name);
+        let before = mode(&path);
+        set_mode(&path, bad);
+        let findings = check(root.path(), &own()).unwrap();
+        assert!(
+            matches!(&findings[..], [Finding::WrongMode { found, .. }] if *found == bad),
+            "{name}: {findings:?}"
+        );
+        set_mode(&path, before);
+    }
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_a_finding() {
+    let root = TempDir::new().unwrap();
+    create(root.path(), &own(), 15).unwrap();
+    let mut owners = own();
+    owners.immich.uid += 1;
+    assert_eq!(
+        check(root.path(), &owners).unwrap(),
+        [Finding::WrongOwner {
+            path: root.path().join("immich_data"),
+            found: own().immich.uid,
+            expected: owners.immich.uid,
+        }]
+    );
+}
+
+#[test]
+fn a_missing_folder_is_a_finding_and_made_again() {
+    let root = TempDir::new().unwrap();
+    create(root.path(), &own(), 15).unwrap();
+    let secrets = root.path().join("secrets");
+    fs::remove_dir(&secrets).unwrap();
+    let missing = [Finding::Missing {
+        path: secrets.clone(),
+    }];
+    assert_eq!(check(root.path(), &own()).unwrap(), missing);
+    assert_eq!(create(root.path(), &own(), 15).unwrap(), missing);
+    assert!(secrets.is_dir());
+}
+
+#[test]
+fn a_link_in_place_of_a_folder_is_not_followed() {
+    let root = TempDir::new().unwrap();
+    let elsewhere = TempDir::new().unwrap();
+    set_mode(elsewhere.path(), 0o755);
+    symlink(elsewhere.path(), root.path().join("secrets")).unwrap();
+    let error = create(root.path(), &own(), 15).unwrap_err();
+    assert!(matches!(error, LayoutError::NotAFolder { .. }), "{error}");
+    assert_eq!(mode(elsewhere.path()), 0o755);
+}
+
+#[test]
+fn clusters_of_several_versions_are_listed_in_order() {
+    let root = TempDir::new().unwrap();
+    for (folder, version) in [
+        ("17", "17\n"),
+        ("9", "9\n"),
+        ("old", "12\n"),
+        ("14", "15\n"),
+    ] {
+        let folder = root.path().join("postgres").join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("PG_VERSION"), version).unwrap();
+    }
+    assert_eq!(
+        postgres_cluster(root.path()).unwrap(),
+        Cluster::Versioned {
+            majors: vec![9, 17]
+        }
+    );
+    assert_eq!(
+        pgdata(root.path(), 17).unwrap(),
+        root.path().join("postgres/17")
+    );
+}
+
+#[test]
+fn a_drive_without_a_cluster_has_none() {
+    let root = TempDir::new().unwrap();
+    assert_eq!(postgres_cluster(root.path()).unwrap(), Cluster::None);
+    create(root.path(), &own(), 15).unwrap();
+    assert_eq!(postgres_cluster(root.path()).unwrap(), Cluster::None);
+}
+
+#[test]
+fn a_version_file_that_makes_no_sense_is_an_error_not_a_missing_cluster() {
+    let root = TempDir::new().unwrap();
+    fs::create_dir(root.path().join("postgres")).unwrap();
+    for text in ["", "fifteen", "9.6\n", "-3"] {
+        fs::write(root.path().join("postgres/PG_VERSION"), text).unwrap();
+        let error = postgres_cluster(root.path()).unwrap_err();
+        assert!(matches!(error, LayoutError::NotAVersion { .. }), "{error}");
+    }
+}
