@@ -9,7 +9,10 @@
   # The installer's tools and its file systems (ZFS among them) have no place on the box.
   disabledModules = [ "${modulesPath}/profiles/base.nix" ];
 
-  services.immich-appliance.enable = lib.mkDefault true;
+  services.immich-appliance = {
+    enable = lib.mkDefault true;
+    dedicated = lib.mkDefault true;
+  };
 
   boot.loader.grub.enable = false;
   boot.loader.generic-extlinux-compatible = {

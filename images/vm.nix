@@ -11,6 +11,7 @@
 
   services.immich-appliance = {
     enable = lib.mkDefault true;
+    dedicated = lib.mkDefault true;
     access.firstBootFile = lib.mkDefault "/boot/immich-appliance.txt";
   };
 

@@ -29,12 +29,12 @@
 
     dedicated = lib.mkOption {
       type = lib.types.bool;
-      default = true;
+      default = false;
       description = ''
-        Whether this machine is the photo server and nothing else. It is then named `immich`, found
-        as `immich.local`, spares its SD card, restarts when it hangs, and its SSH server opens only
-        once a key or a password is set. Switch this off on a machine that has a life of its own:
-        then only the photo server is added to it.
+        Whether this machine is the photo server and nothing else, as the released images are. It is
+        then named `immich`, found as `immich.local`, spares its SD card, restarts when it hangs,
+        and its SSH server opens only once a key or a password of `access` is set. Otherwise the
+        photo server is added to the machine and nothing else about it changes.
       '';
     };
   };

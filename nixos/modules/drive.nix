@@ -38,8 +38,9 @@ in
     mountPoint = lib.mkOption {
       type = lib.types.path;
       default = "/mnt/immich_drive";
+      # The shipped units are bound to it.
+      internal = true;
       readOnly = true;
-      description = "Where the drive is mounted. The shipped units are bound to it, so it cannot be changed.";
     };
   };
 

@@ -1,14 +1,10 @@
 {
-  # Where you cloned it from, for example github:OWNER/immich-appliance.
-  inputs.appliance.url = "github:OWNER/immich-appliance";
-  outputs =
-    { appliance, ... }:
-    {
-      nixosConfigurations.immich = appliance.lib.nixosSystem {
-        modules = [
-          appliance.nixosModules.rpi4
-          ./configuration.nix
-        ];
-      };
+  inputs.appliance.url = "github:OWNER/immich-appliance"; # where you found it
+
+  outputs = inputs: {
+    nixosConfigurations.immich = inputs.appliance.lib.nixosSystem {
+      modules = [ ./configuration.nix ];
+      specialArgs = inputs;
     };
+  };
 }

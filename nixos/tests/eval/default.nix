@@ -24,7 +24,10 @@ let
           fsType = "ext4";
         };
         system.stateVersion = "26.05";
-        services.immich-appliance.enable = true;
+        services.immich-appliance = {
+          enable = true;
+          dedicated = lib.mkDefault true;
+        };
       }
       module
     ];
