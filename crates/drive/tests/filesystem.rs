@@ -1,5 +1,7 @@
 //! Real ext4 on sparse files, with the real tools.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;

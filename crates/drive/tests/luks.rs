@@ -1,6 +1,8 @@
 //! Real LUKS2 headers on sparse files. Mappings need a device mapper and are tested in the
 //! virtual appliance.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;

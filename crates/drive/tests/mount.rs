@@ -1,5 +1,7 @@
 //! Real mounts of an ext4 image through a loop device. They need root and loop devices.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

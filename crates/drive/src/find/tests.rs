@@ -200,9 +200,12 @@ fn a_drive_whose_creation_was_cut_short_is_told_apart() {
         uuid: A,
     });
     let wanted = Wanted::Uuid(A);
-    assert_eq!(choose(&[cut.clone()], None, None), expected);
-    assert_eq!(choose(&[cut.clone()], Some(A), None), expected);
-    assert_eq!(choose(&[cut.clone()], None, Some(&wanted)), expected);
+    assert_eq!(choose(std::slice::from_ref(&cut), None, None), expected);
+    assert_eq!(choose(std::slice::from_ref(&cut), Some(A), None), expected);
+    assert_eq!(
+        choose(std::slice::from_ref(&cut), None, Some(&wanted)),
+        expected
+    );
     // It does not compete with a finished one.
     assert_eq!(
         path(choose(&[cut, luks("sdb", B)], None, None)),
@@ -273,7 +276,7 @@ fn an_unencrypted_drive_is_found_by_its_label_on_first_use_and_by_its_uuid_later
 
     let unlabelled = file_system("sdb1", "ext4", &B.to_string(), None);
     assert_eq!(
-        path(choose(&[unlabelled.clone()], Some(B), None)),
+        path(choose(std::slice::from_ref(&unlabelled), Some(B), None)),
         Path::new("/dev/sdb1")
     );
     // Somebody's own ext4 disk does not count unless named.

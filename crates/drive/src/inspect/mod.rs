@@ -227,7 +227,7 @@ pub fn device(system: &System, id: &str) -> Result<BlockDevice, InspectError> {
     if let Some((tag, value)) = id.split_once('=').filter(|_| !id.starts_with('/')) {
         return flat(&list(system)?)
             .find(|device| device.content.has_tag(tag, value))
-            .map(|device| BlockDevice::clone(device))
+            .cloned()
             .ok_or_else(not_found);
     }
     let path = if id.starts_with('/') {
