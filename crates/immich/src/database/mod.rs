@@ -3,6 +3,7 @@
 mod dump;
 mod filter;
 mod gzip;
+mod installed;
 mod originals;
 mod restore;
 mod tools;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::dump::{Counts, Difference, DumpError, PgVersion, Table};
 
 pub use dump::{Dump, is_routine_dump};
+pub use installed::find_bin_dir;
 pub use originals::{MissingOriginal, Originals};
 pub use restore::{RestoreStep, Restored};
 pub use tools::{Connection, ToolError, ToolFailure};
