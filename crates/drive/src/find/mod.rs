@@ -16,7 +16,7 @@ pub enum Wanted {
     /// UUID of the LUKS header, or of the file system of an unencrypted drive. Naming it
     /// overrules the remembered one.
     Uuid(Uuid),
-    /// A device path or a link to one.
+    /// A device path, or a link under `/dev/disk` (others: see [`Wanted::resolved`]).
     Path(PathBuf),
     /// A name under `/dev/disk/by-id`.
     ById(String),
@@ -35,6 +35,17 @@ impl FromStr for Wanted {
         } else {
             Self::ById(text.to_owned())
         })
+    }
+}
+
+impl Wanted {
+    /// With the links of a path followed, so that any link to the device will do.
+    #[must_use]
+    pub fn resolved(self) -> Self {
+        match self {
+            Self::Path(path) => Self::Path(std::fs::canonicalize(&path).unwrap_or(path)),
+            other => other,
+        }
     }
 }
 

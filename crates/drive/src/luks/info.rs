@@ -40,7 +40,8 @@ impl Info {
         self.subsystem.as_deref() == Some(crate::UNFINISHED)
     }
 
-    /// Memory that opening any keyslot may take, in KiB. Compare with [`memory_available_kib`].
+    /// Memory that opening any keyslot may take, in KiB. Compare with
+    /// [`super::memory_available_kib`].
     pub fn memory_needed_kib(&self) -> u64 {
         self.keyslots
             .iter()
