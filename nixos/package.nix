@@ -24,6 +24,10 @@ let
     postgresql
     util-linux
   ];
+  units = lib.fileset.toSource {
+    root = ../systemd;
+    fileset = lib.fileset.difference ../systemd (lib.fileset.maybeMissing ../systemd/README.md);
+  };
 in
 runCommand "immich-appliance-${immich-appliance-unwrapped.version}"
   {
@@ -39,7 +43,7 @@ runCommand "immich-appliance-${immich-appliance-unwrapped.version}"
     makeWrapper ${lib.getExe immich-appliance-unwrapped} $out/bin/immich-appliance \
       --prefix PATH : ${lib.makeBinPath runtimeTools}
 
-    cp -r --no-preserve=mode ${../systemd}/. $out/lib/systemd/system/
+    cp -r --no-preserve=mode ${units}/. $out/lib/systemd/system/
     find $out/lib/systemd/system -type f -exec \
       sed -i "s|/usr/bin/immich-appliance|$out/bin/immich-appliance|g" {} +
     if grep -rn -e /usr/ -e /bin/sh $out/lib/systemd/system | grep -v "$out"; then

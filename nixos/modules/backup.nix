@@ -56,13 +56,16 @@ in
       exclude = lib.mkIf (backup.exclude != [ ]) backup.exclude;
     };
 
-    # NixOS does not follow [Install] of units in packages.
-    systemd.timers.immich-appliance-backup = {
-      wantedBy = lib.mkIf backup.enable [ "timers.target" ];
-      timerConfig.OnCalendar = lib.mkIf (backup.schedule != null) [
-        ""
-        backup.schedule
-      ];
+    # The shipped timer belongs to the shipped target, so there is nothing to switch on. It is laid
+    # over only where something was chosen.
+    systemd.timers = lib.mkIf (!backup.enable || backup.schedule != null) {
+      immich-appliance-backup = {
+        inherit (backup) enable;
+        timerConfig.OnCalendar = lib.mkIf (backup.schedule != null) [
+          ""
+          backup.schedule
+        ];
+      };
     };
   };
 }

@@ -58,22 +58,9 @@ in
       group = "root";
     };
 
-    systemd.services.immich-appliance-boot = lib.mkIf (drive.encryption == "none") {
-      description = "Mount the photo drive and start Immich";
-      wantedBy = [ "multi-user.target" ];
-      after = [ "local-fs.target" ];
-      # A USB drive may take a while to appear.
-      startLimitIntervalSec = 600;
-      startLimitBurst = 12;
-      serviceConfig = {
-        Type = "oneshot";
-        RemainAfterExit = true;
-        ExecStart = "${lib.getExe cfg.package} --no-input unlock --start";
-        Restart = "on-failure";
-        RestartSec = 15;
-        # Wrong use, several drives, a foreign or blank one: trying again changes nothing.
-        RestartPreventExitStatus = "2 5 6 7 8";
-      };
-    };
+    # The shipped unit; NixOS does not follow [Install] in packages.
+    systemd.targets.multi-user.wants = lib.mkIf (drive.encryption == "none") [
+      "immich-appliance-unlock.service"
+    ];
   };
 }

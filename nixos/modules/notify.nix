@@ -157,8 +157,10 @@ in
           wants = [ "network-online.target" ];
           after = [ "network-online.target" ];
           path = [ pkgs.curl ];
-          # Read by curl itself: the address is a secret, and arguments are not.
+          # A run that found the drive locked ends without a complaint, but was no backup. The
+          # address is a secret, and arguments are not: curl reads it itself.
           script = ''
+            [ "''${MONITOR_EXIT_STATUS:-0}" = 0 ] || exit 0
             printf 'url = "%s"\n' "$(cat "$CREDENTIALS_DIRECTORY/url")" |
               curl --fail --silent --show-error --retry 5 --retry-connrefused --max-time 60 \
                 --output /dev/null --config -

@@ -36,8 +36,20 @@ in
     config: !(config.systemd.units ? "immich-appliance-backup.service");
   the-target-is-the-shipped-one-and-waits.holds =
     config: !(config.systemd.units ? "immich-appliance.target");
-  the-backup-timer-is-on.holds =
-    config: config.systemd.timers.immich-appliance-backup.wantedBy == [ "timers.target" ];
+  # It starts with the target, by the target's own Wants=.
+  the-backup-timer-is-the-shipped-one.holds =
+    config: !(config.systemd.units ? "immich-appliance-backup.timer");
+  a-backup-that-is-off-has-no-timer = {
+    module = appliance { backup.enable = false; };
+    holds = config: !config.systemd.units."immich-appliance-backup.timer".enable;
+  };
+  a-chosen-schedule-replaces-the-shipped-one = {
+    module = appliance { backup.schedule = "02:30"; };
+    holds =
+      config:
+      lib.hasInfix "OnCalendar=\nOnCalendar=02:30\n"
+        config.systemd.units."immich-appliance-backup.timer".text;
+  };
   the-database-lies-on-the-drive.holds =
     config:
     config.systemd.services.postgresql.environment.PGDATA == "/mnt/immich_drive/postgres/17"
@@ -131,10 +143,10 @@ in
         uuid = "5a2f7c1e-0d3b-4c8e-9f61-2b7d4e8a9c10";
       };
     };
-    holds = config: config.systemd.services.immich-appliance-boot.wantedBy == [ "multi-user.target" ];
+    holds = config: lib.elem "immich-appliance-unlock.service" config.systemd.targets.multi-user.wants;
   };
   an-encrypted-drive-is-left-alone-at-boot.holds =
-    config: !(config.systemd.services ? immich-appliance-boot);
+    config: !lib.elem "immich-appliance-unlock.service" config.systemd.targets.multi-user.wants;
   a-failed-backup-is-told = {
     module = appliance { notify.ntfy.url = "https://ntfy.sh/topic"; };
     holds =
