@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use appliance_drive::holders::holders;
 use appliance_drive::inspect::{self, Content, Kind, Refusal, refusal};
@@ -14,8 +15,13 @@ use appliance_drive::usage::usage;
 use appliance_drive::{System, filesystem, layout, luks};
 use tempfile::TempDir;
 
+/// These tests run one after another: a child that one of them starts holds, for a moment, the
+/// files that the others have open, and a drive is then busy for no reason of theirs.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// An ext4 image on a loop device, with a mount point; cleared away whatever happens.
 struct Rig {
+    _alone: Option<MutexGuard<'static, ()>>,
     folder: TempDir,
     device: PathBuf,
     mount_point: PathBuf,
@@ -24,6 +30,16 @@ struct Rig {
 impl Rig {
     /// `None`, with the reason printed, where it cannot be had.
     fn new() -> Option<Self> {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::make(Some(alone))
+    }
+
+    /// A second one in the same test.
+    fn beside(_first: &Self) -> Option<Self> {
+        Self::make(None)
+    }
+
+    fn make(alone: Option<MutexGuard<'static, ()>>) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let image = folder.path().join("drive.img");
         File::create(&image).unwrap().set_len(640 << 20).unwrap();
@@ -41,6 +57,7 @@ impl Rig {
         };
         let mount_point = fs::canonicalize(folder.path()).unwrap().join("mnt/drive");
         let rig = Self {
+            _alone: alone,
             folder,
             device,
             mount_point,
@@ -59,7 +76,8 @@ impl Rig {
 
 impl Drop for Rig {
     fn drop(&mut self) {
-        let _ = unmount(&system(), &self.mount_point);
+        // Lazily: a test that failed half way may have left a file open.
+        let _ = detach(&system(), &self.mount_point, "no-such-mapping");
         let _ = Command::new("/usr/bin/chattr")
             .arg("-i")
             .arg(&self.mount_point)
@@ -68,7 +86,6 @@ impl Drop for Rig {
             .arg("--detach")
             .arg(&self.device)
             .output();
-        let _ = self.folder.path();
     }
 }
 
@@ -154,7 +171,9 @@ fn a_mount_point_that_is_a_file_or_a_link_is_refused() {
 #[test]
 fn another_drive_is_not_mounted_over_the_first() {
     let Some(rig) = Rig::mounted() else { return };
-    let Some(other) = Rig::new() else { return };
+    let Some(other) = Rig::beside(&rig) else {
+        return;
+    };
     let error = mount(&system(), &other.device, &rig.mount_point).unwrap_err();
     assert!(
         matches!(&error, MountError::Occupied { source_there, .. } if *source_there == rig.device),
