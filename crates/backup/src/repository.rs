@@ -64,6 +64,7 @@ pub enum Joined {
 pub struct Repository {
     inner: rustic_core::Repository<OpenStatus>,
     store: Store,
+    remote: bool,
     progress: Arc<dyn ProgressSink>,
     /// The folder for caches, if there is one.
     cache_dir: Option<PathBuf>,
@@ -126,6 +127,7 @@ impl Repository {
         Ok(Self {
             inner,
             store,
+            remote: matches!(target.address.location, Location::S3(_)),
             progress: Arc::clone(&options.progress),
             cache_dir,
             index: Mutex::new(None),
@@ -140,6 +142,11 @@ impl Repository {
     /// The address, without secrets.
     pub fn location(&self) -> &str {
         self.store.location()
+    }
+
+    /// Whether reading waits for a server rather than for a disk.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.remote
     }
 
     pub(crate) fn raw(&self) -> &rustic_core::Repository<OpenStatus> {

@@ -1,11 +1,13 @@
 //! Getting files back.
 
-use std::path::{Path, PathBuf};
+mod content;
+mod job;
+mod metadata;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::Result;
-use crate::repository::Repository;
-use crate::snapshot::Snapshot;
+pub use job::run;
 
 /// Whose the restored files are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,25 +54,4 @@ pub struct RestoreReport {
     pub problems: Vec<Problem>,
     /// How long it took.
     pub duration: Duration,
-}
-
-/// Restores what `path` holds in the snapshot into the folder `dest`: a folder's content goes
-/// directly into `dest`, a single file goes to `dest/<its name>`.
-///
-/// Safe to repeat: a file with the right content is kept, any other is written anew, under a
-/// temporary name and renamed when it is whole. Nothing else in `dest` is removed. Modes, times,
-/// extended attributes and (by number) owners come back; everything is on the disk at the end.
-///
-/// # Errors
-/// [`Error::RestoreIncomplete`](crate::Error::RestoreIncomplete) with the report if single things
-/// failed; [`Error::Destination`](crate::Error::Destination) if the disk is full; else what befell
-/// the repository.
-pub fn run(
-    _repository: &Repository,
-    _snapshot: &Snapshot,
-    _path: &Path,
-    _dest: &Path,
-    _options: &RestoreOptions,
-) -> Result<RestoreReport> {
-    todo!()
 }

@@ -80,7 +80,7 @@ impl Bucket {
         F: Future<Output = opendal::Result<T>>,
     {
         let body = u32::try_from(bytes).unwrap_or(u32::MAX) / SLOWEST;
-        let limit = REQUEST + Duration::from_secs(body.into());
+        let limit = REQUEST.min(self.patience) + Duration::from_secs(body.into());
         self.runtime.block_on(async {
             let begin = Instant::now();
             let mut wait = Duration::from_secs(1);
