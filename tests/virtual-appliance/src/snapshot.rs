@@ -1,0 +1,184 @@
+//! A machine frozen right after boot, with a layer of files on top of the
+//! image. Every scenario wakes a copy of its own in seconds.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    cache::{self, InUse, Key},
+    error::{Doing, Result},
+    image::BaseImage,
+    machine::Machine,
+    probe::{self, Accelerator},
+    qemu::{self, Boot},
+};
+
+/// What a snapshot has over the base image: files, then commands that put them
+/// to use.
+#[derive(Debug, Default, Clone)]
+pub struct Layer {
+    files: Vec<(String, u32, Vec<u8>)>,
+    commands: Vec<String>,
+}
+
+impl Layer {
+    /// Adds a file at an absolute path, with its mode.
+    #[must_use]
+    pub fn file(mut self, path: &str, mode: u32, content: impl Into<Vec<u8>>) -> Self {
+        self.files.push((path.to_owned(), mode, content.into()));
+        self
+    }
+
+    /// Adds a file or, under the path, a folder of the host with all in it.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) when it cannot be read.
+    pub fn copy(mut self, path: &str, mode: u32, from: &Path) -> Result<Self> {
+        let doing = || format!("reading {}", from.display());
+        if !from.is_dir() {
+            return Ok(self.file(path, mode, fs::read(from).doing(doing)?));
+        }
+        let mut names = Vec::new();
+        for entry in fs::read_dir(from).doing(doing)? {
+            names.push(entry.doing(doing)?.file_name());
+        }
+        names.sort();
+        for name in names {
+            let path = format!("{path}/{}", name.to_string_lossy());
+            self = self.copy(&path, mode, &from.join(name))?;
+        }
+        Ok(self)
+    }
+
+    /// Adds a command that root runs once the files are there.
+    #[must_use]
+    pub fn command(mut self, line: &str) -> Self {
+        self.commands.push(line.to_owned());
+        self
+    }
+
+    fn add_to(&self, key: &mut Key) {
+        for (path, mode, content) in &self.files {
+            key.add(&format!("{path} {mode:o}"), content);
+        }
+        for command in &self.commands {
+            key.add("command", command.as_bytes());
+        }
+    }
+
+    fn install(&self, machine: &Machine) -> Result<()> {
+        let staging = tempfile::tempdir().doing(|| "making a folder for the layer".into())?;
+        for (path, mode, content) in &self.files {
+            let path = staging.path().join(path.trim_start_matches('/'));
+            let folder = path.parent().unwrap_or(staging.path());
+            fs::create_dir_all(folder)
+                .and_then(|()| fs::write(&path, content))
+                .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(*mode)))
+                .doing(|| format!("writing {}", path.display()))?;
+        }
+        machine.upload(staging.path(), "/")?;
+        for command in &self.commands {
+            machine.sh(command)?;
+        }
+        Ok(())
+    }
+}
+
+/// A frozen machine.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    image: Arc<BaseImage>,
+    accelerator: Accelerator,
+    folder: Arc<InUse>,
+}
+
+impl Snapshot {
+    /// The snapshot of an image with a layer, made first if it is not there.
+    ///
+    /// # Errors
+    /// As booting a machine and running the layer's commands in it.
+    pub fn ensure(image: &Arc<BaseImage>, layer: &Layer) -> Result<Self> {
+        let accelerator = Accelerator::probe(image)?;
+        let mut key = Key::default();
+        key.add("image", image.key.as_bytes());
+        key.add("qemu", probe::qemu_version()?.as_bytes());
+        key.add("hardware", qemu::HARDWARE.join(" ").as_bytes());
+        key.add("accelerator", accelerator.identity().as_bytes());
+        layer.add_to(&mut key);
+        let folder = cache::ensure("snapshots", &key.finish(), |folder| {
+            let mut machine = Machine::from_base("snapshot", image)?;
+            machine.boot()?;
+            layer.install(&machine)?;
+            machine.save(&folder.join("state"), &folder.join("disk.qcow2"))
+        })?;
+        Ok(Self {
+            image: Arc::clone(image),
+            accelerator,
+            folder: Arc::new(folder),
+        })
+    }
+
+    /// A machine of its own that goes on where the snapshot was taken.
+    ///
+    /// # Errors
+    /// [`Error::Ended`](crate::Error::Ended) or [`Error::Qmp`](crate::Error::Qmp) when QEMU cannot
+    /// load the snapshot.
+    pub fn start(&self, name: &str) -> Result<Machine> {
+        let mut machine = Machine::new(
+            name,
+            self.accelerator,
+            Boot::Kernel(Arc::clone(&self.image)),
+            &self.path("disk.qcow2"),
+            Some(Arc::clone(&self.folder)),
+        )?;
+        machine.wake(&self.path("state"))?;
+        Ok(machine)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(layer: &Layer) -> String {
+        let mut key = Key::default();
+        layer.add_to(&mut key);
+        key.finish()
+    }
+
+    #[test]
+    fn a_layers_every_part_counts() {
+        let layer = Layer::default().file("/a", 0o644, "x").command("true");
+        let others = [
+            Layer::default().file("/b", 0o644, "x").command("true"),
+            Layer::default().file("/a", 0o755, "x").command("true"),
+            Layer::default().file("/a", 0o644, "y").command("true"),
+            Layer::default().file("/a", 0o644, "x").command("false"),
+            Layer::default().file("/a", 0o644, "x"),
+        ];
+        for other in others {
+            assert_ne!(key(&layer), key(&other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_copied_with_all_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("sub")).unwrap();
+        fs::write(folder.path().join("sub/b"), "2").unwrap();
+        fs::write(folder.path().join("a"), "1").unwrap();
+        let layer = Layer::default()
+            .copy("/etc/x", 0o644, folder.path())
+            .unwrap();
+        let paths: Vec<&str> = layer.files.iter().map(|(path, ..)| path.as_str()).collect();
+        assert_eq!(paths, ["/etc/x/a", "/etc/x/sub/b"]);
+    }
+}
