@@ -46,10 +46,11 @@ impl Client {
     /// # Errors
     /// As every call.
     pub fn notifications(&self, only_unread: bool) -> Result<Vec<Notification>> {
-        let query = if only_unread { "?unread=true" } else { "" };
-        self.fetch(&Call::get(
-            "read Immich's notifications",
-            format!("/api/notifications{query}"),
-        ))
+        let path = if only_unread {
+            "/api/notifications?unread=true"
+        } else {
+            "/api/notifications"
+        };
+        self.fetch(&Call::get("read Immich's notifications", path))
     }
 }

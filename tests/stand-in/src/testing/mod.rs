@@ -3,12 +3,14 @@
 //!
 //! What is not installed is told as a reason, so that a test can say why it is skipped.
 
+mod photo;
 mod postgres;
 mod recorder;
 mod redis;
 mod schema;
 mod stand_in;
 
+pub use photo::photo;
 pub use postgres::Postgres;
 pub use recorder::Recorder;
 pub use redis::Redis;
