@@ -50,14 +50,6 @@ in
       uuid = lib.mkIf (drive.uuid != null) drive.uuid;
     };
 
-    # Nothing may be written to the SD card under the mount point while the drive is away: nobody
-    # but root can, and the services that could are bound to the mount.
-    systemd.tmpfiles.settings.immich-appliance.${drive.mountPoint}.d = {
-      mode = "0755";
-      user = "root";
-      group = "root";
-    };
-
     # The shipped unit; NixOS does not follow [Install] in packages.
     systemd.targets.multi-user.wants = lib.mkIf (drive.encryption == "none") [
       "immich-appliance-unlock.service"

@@ -149,14 +149,16 @@ in
         };
 
     services.immich-appliance.settings = {
-      immich.url = lib.mkIf (immich.port != 2283) "http://127.0.0.1:${toString immich.port}";
+      immich = lib.mkIf (immich.port != 2283) { url = "http://127.0.0.1:${toString immich.port}"; };
       # Without machine learning on this machine there is no such unit to start.
-      services.units = lib.mkIf (!immich.machineLearning.here) [
-        "postgresql.service"
-        "postgresql-setup.service"
-        "redis-immich.service"
-        "immich-server.service"
-      ];
+      services = lib.mkIf (!immich.machineLearning.here) {
+        units = [
+          "postgresql.service"
+          "postgresql-setup.service"
+          "redis-immich.service"
+          "immich-server.service"
+        ];
+      };
     };
 
     networking.firewall.allowedTCPPorts = lib.mkIf immich.openFirewall [ immich.port ];

@@ -38,6 +38,24 @@ promises
     touch $out
   '';
 
+  # Each machine's units are the files of systemd/, but for the command's path.
+  units =
+    pkgs.runCommand "units"
+      {
+        machines = lib.mapAttrsToList (
+          _: machine: machine.config.environment.etc."systemd/system".source
+        ) nixosConfigurations;
+      }
+      ''
+        for machine in $machines; do
+          for shipped in $(cd ${../../systemd} && find . -name '*.service' -o -name '*.timer' -o -name '*.target' -o -name '*.conf'); do
+            sed 's|/nix/store/[^ ]*/bin/immich-appliance|/usr/bin/immich-appliance|' "$machine/$shipped" |
+              diff - "${../../systemd}/$shipped"
+          done
+        done
+        touch $out
+      '';
+
   # The tool reads the file that each machine gives it.
   configuration-files =
     pkgs.runCommand "configuration-files"

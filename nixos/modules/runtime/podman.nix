@@ -164,6 +164,9 @@ in
       };
     };
 
+    # The first start downloads the images.
+    services.immich-appliance.settings.services.start_timeout_seconds = 3600;
+
     # The image's socket stands for the one NixOS would open, and belongs to the same users.
     users.users.postgres = {
       isSystemUser = true;
