@@ -70,7 +70,11 @@ pub enum Error {
         source: io::Error,
     },
     /// The snapshot was written, and lacks at least one original: it is kept, marked incomplete.
-    #[error("{} originals could not be read", .0.unreadable_originals().count())]
+    #[error(
+        "{} of the originals could not be read, the first is {}",
+        .0.unreadable_originals().count(),
+        first(.0)
+    )]
     UnreadableOriginals(Box<BackupReport>),
     /// No snapshot answers to this name.
     #[error("there is no snapshot {wanted} in {repository}")]
@@ -125,4 +129,12 @@ pub enum Error {
         /// The essential cause.
         cause: String,
     },
+}
+
+fn first(report: &BackupReport) -> String {
+    report
+        .unreadable_originals()
+        .next()
+        .map(|skipped| skipped.path.display().to_string())
+        .unwrap_or_default()
 }

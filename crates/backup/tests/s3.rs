@@ -408,6 +408,33 @@ fn a_server_that_never_answers_is_given_up() {
 }
 
 #[test]
+fn a_web_server_is_not_taken_for_a_damaged_repository() {
+    use std::io::{Read, Write};
+    let the_box = Box::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut target = the_box.target();
+    let address = format!("s3:http://{}/photos", listener.local_addr().unwrap());
+    target.address.location = address.parse().unwrap();
+    target.address.credentials = Some(Credentials {
+        access_key_id: KEY.into(),
+        secret_access_key: SECRET.into(),
+    });
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let _ = socket.read(&mut [0; 4096]);
+            let answer =
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            let _ = socket.write_all(answer);
+        }
+    });
+    let error = Repository::init_or_join(&target, &options()).unwrap_err();
+    assert!(
+        matches!(&error, Error::Unreachable { cause, .. } if cause.contains("no S3 server")),
+        "{error:?}"
+    );
+}
+
+#[test]
 fn a_cache_damaged_by_a_power_cut_is_dropped() {
     let cloud = Cloud::new();
     cloud.the_box.write("upload/photo.jpg", noise(1, 1_000));

@@ -94,10 +94,12 @@ impl Bucket {
                         Fault::new(FaultKind::Unreachable, cause)
                     }
                 };
-                if begin.elapsed() + wait > self.patience {
+                // A certificate does not become valid by asking again.
+                let lasting = failure.cause.contains("certificate");
+                if lasting || begin.elapsed() + wait > self.patience {
                     return Err(failure);
                 }
-                tracing::debug!("the backup server fails ({failure}), trying again in {wait:?}");
+                tracing::warn!("the backup server fails ({failure}), trying again in {wait:?}");
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(LONGEST_WAIT);
             }
@@ -152,9 +154,18 @@ impl Storage for Bucket {
             ..ListOptions::default()
         };
         // A thousand entries a request and some seconds each: the limit is for all of them.
-        let entries = self.request(64 * 1024 * 1024, || {
-            self.operator.list_options(&folder, options.clone())
-        })?;
+        let entries = self
+            .request(64 * 1024 * 1024, || {
+                self.operator.list_options(&folder, options.clone())
+            })
+            .map_err(|fault| match fault.kind {
+                // S3 lists what is not there as nothing.
+                FaultKind::File => Fault::new(
+                    FaultKind::Unreachable,
+                    format!("what answers there is no S3 server ({})", fault.cause),
+                ),
+                _ => fault,
+            })?;
         Ok(entries
             .iter()
             .filter(|entry| entry.metadata().is_file())
