@@ -54,7 +54,6 @@
   system.build.diskImage = import "${modulesPath}/../lib/make-disk-image.nix" {
     inherit config lib pkgs;
     name = "immich-appliance-image";
-    baseName = "immich-appliance";
     format = "qcow2";
     partitionTableType = "efi";
     diskSize = "auto";
