@@ -27,6 +27,11 @@ impl Secret {
         self.0.expose_secret()
     }
 
+    /// The `secrecy` crate's own type, for libraries that take it.
+    pub fn as_slice(&self) -> &SecretSlice<u8> {
+        &self.0
+    }
+
     /// The secret as text, for the one call that needs it.
     ///
     /// # Errors

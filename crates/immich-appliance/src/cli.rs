@@ -1,0 +1,161 @@
+//! The command line, as clap sees it. Man pages, completions and the reference in
+//! the docs are generated from these types, so their comments are written for users.
+
+mod backup;
+mod drive;
+mod secrets;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub use backup::{
+    BackupCheck, BackupCommand, BackupInit, BackupLs, BackupRestore, BackupRun, ScopeChoice,
+};
+pub use drive::{
+    CipherChoice, DriveCommand, DriveCreate, DriveInfo, EncryptionChoice, HeaderBackup,
+    HeaderCommand, HeaderRestore, PassphraseAdd, PassphraseChange, PassphraseCommand,
+    PassphraseRemove,
+};
+pub use secrets::{Destruction, NewDrive, Passphrase, RepositoryAccess, Selected};
+
+/// The photo server that a family owns: unlock, start, back up, recover.
+#[derive(Debug, Parser)]
+#[command(name = "immich-appliance", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong passphrase, \
+4 drive not found, 5 several drives, 6 foreign drive, 7 blank drive, 8 read-only drive, \
+9 refused, 10 drive locked, 11 busy."
+)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Read this configuration file instead of /etc/immich-appliance/config.toml and
+    /// its config.d folder
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print one JSON document on standard output, and nothing else there
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Ask nothing: fail where an answer is missing from the command line
+    #[arg(long, global = true)]
+    pub no_input: bool,
+    /// Say more on standard error (twice: everything)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create and look after the encrypted drive
+    #[command(subcommand)]
+    Drive(DriveCommand),
+    /// Unlock and mount the drive; with --start, start Immich as well
+    Unlock(Unlock),
+    /// Stop Immich, unmount the drive and close it
+    Lock(Lock),
+    /// Start Immich and wait until it is ready
+    Start,
+    /// Stop Immich; the drive stays unlocked
+    Stop,
+    /// Stop Immich and start it again
+    Restart,
+    /// Show the drive, the services, the last good backup, disk space and address
+    Status,
+    /// Look for what is wrong and say how to mend it
+    Doctor(Doctor),
+    /// Back up to an encrypted repository, look into it, restore from it
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Rebuild everything on a blank drive from a backup
+    Recover(Recover),
+    /// Print the completion script of a shell
+    Completions(Completions),
+    /// Write man pages, completions and the reference pages into a folder
+    #[command(hide = true)]
+    Generate(Generate),
+}
+
+/// `unlock`
+#[derive(Debug, Args)]
+pub struct Unlock {
+    /// Start Immich once the drive is mounted, and wait until it is ready
+    #[arg(long)]
+    pub start: bool,
+    /// Which drive, and its passphrase.
+    #[command(flatten)]
+    pub drive: Selected,
+    /// The passphrase that opens it.
+    #[command(flatten)]
+    pub passphrase: Passphrase,
+    /// Only unlock a drive that needs no passphrase, and otherwise do nothing (used at boot)
+    #[arg(long, hide = true)]
+    pub unencrypted_only: bool,
+}
+
+/// `lock`
+#[derive(Debug, Args)]
+pub struct Lock {
+    /// Clean up after a drive that was unplugged: detach its mount and its mapping
+    #[arg(long)]
+    pub gone: bool,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Mend what can be mended without risk: missing folders, markers, owners
+    #[arg(long)]
+    pub mend: bool,
+}
+
+/// `recover`
+#[derive(Debug, Args)]
+pub struct Recover {
+    /// The blank drive to recover onto, for example /dev/sda or /dev/disk/by-id/…
+    #[arg(long, value_name = "DEVICE")]
+    pub drive: PathBuf,
+    /// The repository to recover from: a folder, or s3:https://host/bucket[/prefix]
+    #[arg(long, value_name = "REPOSITORY")]
+    pub from: String,
+    /// The snapshot to recover: an ID or its beginning, or the latest complete one
+    #[arg(long, value_name = "ID", default_value = "latest")]
+    pub snapshot: String,
+    /// How to reach the repository.
+    #[command(flatten)]
+    pub access: RepositoryAccess,
+    /// How the new drive is made.
+    #[command(flatten)]
+    pub new_drive: NewDrive,
+    /// The new drive's passphrase.
+    #[command(flatten)]
+    pub passphrase: Passphrase,
+    /// Consent to erase the drive.
+    #[command(flatten)]
+    pub destruction: Destruction,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// `generate`
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// The folder to write into: man/, completions/ and reference/ appear in it
+    pub folder: PathBuf,
+}

@@ -1,0 +1,88 @@
+//! `backup …`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::RepositoryAccess;
+
+/// `backup …`
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Create the repository, or join one that exists
+    Init(BackupInit),
+    /// Back up now: the database first, then the photos
+    Run(BackupRun),
+    /// List the snapshots
+    Snapshots(BackupSnapshots),
+    /// List the files of a snapshot
+    Ls(BackupLs),
+    /// Check that the repository is whole
+    Check(BackupCheck),
+    /// Restore files of a snapshot into a folder
+    Restore(BackupRestore),
+}
+
+/// `backup init`
+#[derive(Debug, Args)]
+pub struct BackupInit {
+    /// Where: a folder, or s3:https://host/bucket[/prefix]
+    pub repository: String,
+    /// How to reach and open it.
+    #[command(flatten)]
+    pub access: RepositoryAccess,
+}
+
+/// How much of the media a backup holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScopeChoice {
+    /// Originals, profiles and database dumps; thumbnails are made anew after a recovery
+    Essential,
+    /// Everything, thumbnails and encoded videos included
+    Everything,
+}
+
+/// `backup run`
+#[derive(Debug, Args)]
+pub struct BackupRun {
+    /// How much to back up [default: the configuration's backup.scope]
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Option<ScopeChoice>,
+    /// Do nothing if the last good backup is younger than this many hours
+    #[arg(long, value_name = "HOURS")]
+    pub if_older_than: Option<u32>,
+}
+
+/// `backup snapshots`
+#[derive(Debug, Args)]
+pub struct BackupSnapshots {}
+
+/// `backup ls`
+#[derive(Debug, Args)]
+pub struct BackupLs {
+    /// A snapshot: an ID or its beginning, or latest
+    #[arg(default_value = "latest")]
+    pub snapshot: String,
+    /// Only below this path
+    pub path: Option<PathBuf>,
+}
+
+/// `backup check`
+#[derive(Debug, Args)]
+pub struct BackupCheck {
+    /// Read and verify every pack as well: slow, and downloads the whole repository
+    #[arg(long)]
+    pub read_data: bool,
+}
+
+/// `backup restore`
+#[derive(Debug, Args)]
+pub struct BackupRestore {
+    /// A snapshot: an ID or its beginning, or latest
+    pub snapshot: String,
+    /// Only this path of the snapshot
+    pub path: Option<PathBuf>,
+    /// The folder to restore into
+    #[arg(long, value_name = "FOLDER")]
+    pub to: PathBuf,
+}

@@ -1,0 +1,72 @@
+//! Options that several commands share: which drive, where secrets come from, and
+//! consent to destroy.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{CipherChoice, EncryptionChoice};
+
+/// Which drive.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Selected {
+    /// The drive: its LUKS UUID, or a path such as /dev/disk/by-id/… [default: the
+    /// remembered one, or the only LUKS drive attached]
+    #[arg(long, value_name = "ID")]
+    pub drive: Option<String>,
+}
+
+/// Where the drive's passphrase comes from, if not from a prompt. The systemd
+/// credential `immich-appliance.passphrase` is used when there is one.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Passphrase {
+    /// Read the drive's passphrase from this file (one trailing newline is dropped)
+    #[arg(long, value_name = "FILE", group = "passphrase")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Read the drive's passphrase from this open file descriptor
+    #[arg(long, value_name = "FD", group = "passphrase")]
+    pub passphrase_fd: Option<i32>,
+}
+
+/// Consent to erase a device, given in advance.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Destruction {
+    /// Consent to erase the device, by its name as it would be typed (for example sda)
+    #[arg(long, value_name = "NAME")]
+    pub erase: Option<String>,
+}
+
+/// How a new drive is made.
+#[derive(Debug, Clone, Args)]
+pub struct NewDrive {
+    /// Encrypt the drive with LUKS2, or leave it readable by anyone who holds it
+    #[arg(long, value_name = "KIND", default_value = "luks2")]
+    pub encryption: EncryptionChoice,
+    /// The cipher; auto measures what is fast on this machine
+    #[arg(long, value_name = "CIPHER", default_value = "auto")]
+    pub cipher: CipherChoice,
+    /// Write the recovery key into this file instead of showing it and asking for it
+    /// to be typed back
+    #[arg(long, value_name = "FILE")]
+    pub recovery_key_file: Option<PathBuf>,
+}
+
+/// How to reach and open a repository, if not by prompts.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RepositoryAccess {
+    /// The S3 access key ID
+    #[arg(long, value_name = "ID")]
+    pub access_key_id: Option<String>,
+    /// Read the S3 secret access key from this file
+    #[arg(long, value_name = "FILE")]
+    pub secret_access_key_file: Option<PathBuf>,
+    /// The S3 region [default: the repository's address, or us-east-1]
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// Read the repository's password from this file
+    #[arg(long, value_name = "FILE", group = "repository-password")]
+    pub repository_password_file: Option<PathBuf>,
+    /// Read the repository's password from this open file descriptor
+    #[arg(long, value_name = "FD", group = "repository-password")]
+    pub repository_password_fd: Option<i32>,
+}

@@ -1,0 +1,14 @@
+//! One file per command. Each takes the context and its arguments, and returns a report.
+
+pub mod backup;
+pub mod completions;
+pub mod doctor;
+pub mod drive;
+pub mod generate;
+pub mod lock;
+pub mod recover;
+pub mod restart;
+pub mod start;
+pub mod status;
+pub mod stop;
+pub mod unlock;

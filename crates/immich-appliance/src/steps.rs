@@ -1,0 +1,6 @@
+//! What several commands do on the way: each step changes one thing, and can be repeated.
+
+pub mod create;
+pub mod open;
+pub mod repository;
+pub mod services;
