@@ -3,9 +3,13 @@
 //! systemd would order them too, from one request for the target. Asked for one by one, each
 //! error names the unit that failed, and a person sees which one takes its time.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::{ActiveState, Error, LoadState, Manager, Outcome, Result, UnitStatus, Verb};
+
+/// How often a unit that becomes active by itself is looked at.
+const POLL: Duration = Duration::from_millis(50);
 
 /// One thing to be done with a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +62,25 @@ pub fn plan_stop(units: &[UnitStatus]) -> Vec<Step> {
 /// When systemd cannot be asked.
 pub fn states(manager: &dyn Manager, units: &[String]) -> Result<Vec<UnitStatus>> {
     units.iter().map(|unit| manager.unit(unit)).collect()
+}
+
+/// Waits until a unit is active that nobody has to start, such as a mount just made: systemd
+/// hears of it a moment later. Gives whether it is.
+///
+/// # Errors
+/// When systemd cannot be asked.
+pub fn wait_until_active(manager: &dyn Manager, unit: &str, timeout: Duration) -> Result<bool> {
+    let begun = Instant::now();
+    loop {
+        if manager.unit(unit)?.is_active() {
+            return Ok(true);
+        }
+        let left = timeout.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        thread::sleep(left.min(POLL));
+    }
 }
 
 /// Starts these units in order, then the target that stands for them (if given). `before` is
@@ -256,6 +279,14 @@ mod tests {
         manager.set("redis.service", ActiveState::Deactivating);
         assert!(stop(&manager).unwrap());
         assert_eq!(manager.log(), ["stop redis.service"]);
+    }
+
+    #[test]
+    fn a_mount_that_is_there_is_not_waited_for_and_one_that_never_comes_not_for_ever() {
+        let manager = FakeManager::of(["mnt.mount"]);
+        assert!(!wait_until_active(&manager, "mnt.mount", Duration::ZERO).unwrap());
+        manager.set("mnt.mount", ActiveState::Active);
+        assert!(wait_until_active(&manager, "mnt.mount", Duration::ZERO).unwrap());
     }
 
     #[test]

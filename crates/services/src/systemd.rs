@@ -285,7 +285,9 @@ fn failure(verb: Verb, unit: &str, error: zbus::Error) -> Error {
 }
 
 fn refusal(verb: Verb, unit: String, name: &OwnedErrorName, reason: Option<String>) -> Error {
-    if name.as_str() == "org.freedesktop.systemd1.NoSuchUnit" {
+    // The unit that is missing may be another one, which this one is bound to.
+    let itself = reason.as_ref().is_none_or(|reason| reason.contains(&unit));
+    if name.as_str() == "org.freedesktop.systemd1.NoSuchUnit" && itself {
         return Error::NoSuchUnit { verb, unit };
     }
     Error::Refused {

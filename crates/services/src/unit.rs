@@ -47,6 +47,8 @@ pub enum JobResult {
     Dependency,
     /// The unit skipped itself (`ExecCondition=`), or had nothing to do.
     Skipped,
+    /// An assertion in its unit file (`Assert…=`) does not hold.
+    Assert,
     /// Any other result, in systemd's word.
     Other(String),
 }
@@ -60,6 +62,7 @@ impl From<&str> for JobResult {
             "failed" => Self::Failed,
             "dependency" => Self::Dependency,
             "skipped" => Self::Skipped,
+            "assert" => Self::Assert,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -74,6 +77,7 @@ impl fmt::Display for JobResult {
             Self::Failed => "it failed",
             Self::Dependency => "a unit that it requires failed",
             Self::Skipped => "it skipped itself",
+            Self::Assert => "an assertion in its unit file does not hold (is the drive mounted?)",
             Self::Other(word) => return write!(formatter, "it ended as {word:?}"),
         })
     }

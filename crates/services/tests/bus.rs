@@ -97,7 +97,10 @@ impl MockManager {
     ) -> Result<OwnedObjectPath, Refusal> {
         assert_eq!(mode, "replace");
         match name {
-            "absent.service" => return Err(Refusal::NoSuchUnit("not found".into())),
+            "absent.service" | "bound.service" => {
+                let missing = name.replace("bound.service", "mnt.mount");
+                return Err(Refusal::NoSuchUnit(format!("Unit {missing} not found.")));
+            }
             "masked.service" => return Err(Refusal::UnitMasked("Unit is masked.".into())),
             _ => {}
         }
@@ -319,6 +322,11 @@ fn a_unit_that_is_not_installed_is_told_from_one_that_is_refused() {
     with_mock(|systemd| {
         let error = systemd.start("absent.service", MINUTE).unwrap_err();
         assert!(matches!(error, Error::NoSuchUnit { .. }));
+        let error = systemd.start("bound.service", MINUTE).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot start bound.service: systemd says: Unit mnt.mount not found."
+        );
         let error = systemd.start("masked.service", MINUTE).unwrap_err();
         assert_eq!(
             error.to_string(),
