@@ -5,6 +5,12 @@
 //! `IMMICH_TEST_EMAIL` and `IMMICH_TEST_PASSWORD` (an admin's) are given, so that the two can be
 //! held side by side. On a real server it leaves one empty album, an API key and a database dump.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

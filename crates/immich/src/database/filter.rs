@@ -156,8 +156,13 @@ impl Filter {
             return Output::Nothing;
         }
         // Belongs to the database itself, which is made before the load.
-        let database: [&[u8]; 3] = [b"CREATE DATABASE ", b"ALTER DATABASE ", b"DROP DATABASE "];
-        if database.iter().any(|start| head.starts_with(start)) {
+        let database: [&[u8]; 4] = [
+            b"CREATE DATABASE ",
+            b"ALTER DATABASE ",
+            b"DROP DATABASE ",
+            b"COMMENT ON DATABASE ",
+        ];
+        if head.ends_with(b";") && database.iter().any(|start| head.starts_with(start)) {
             return Output::Nothing;
         }
         match self.given_away(head) {

@@ -29,7 +29,8 @@ pub struct Restored {
     pub counts: Counts,
     /// The server that the dump was taken from.
     pub dumped_from: Option<PgVersion>,
-    /// The database held exactly the dump's rows already, and was left as it is.
+    /// The database was restored from this very dump before, and has not changed since: it was
+    /// left as it is.
     pub already_there: bool,
     /// The dump carried Immich's maintenance flag, which was cleared.
     pub maintenance_ended: bool,
@@ -41,7 +42,7 @@ impl Database {
     /// The dump is proven complete first, then loaded beside the database that is there, compared
     /// with the dump's own counts, and only then put in its place: whatever fails, and whenever the
     /// power is cut, either the old database or the whole new one is there. Run again after it
-    /// succeeded, it changes nothing. Immich must be stopped.
+    /// succeeded, without `overwrite`, it changes nothing. Immich must be stopped.
     ///
     /// # Errors
     /// When the dump is not complete, not Immich's, or from a newer PostgreSQL; when the role is
@@ -71,18 +72,16 @@ impl Database {
             already_there: false,
             maintenance_ended: section.maintenance,
         };
-        if let Contents::Users(users @ 1..) = self.contents()? {
-            if section.counts.differences(&self.counts()?).is_empty() {
-                restored.already_there = true;
-                self.drop_leftovers()?;
-                return Ok(restored);
-            }
-            if !overwrite {
+        if !overwrite && let Contents::Users(users @ 1..) = self.contents()? {
+            if !self.is_restored_from(&summary, section)? {
                 return Err(DatabaseError::HoldsUsers {
                     name: self.name.clone(),
                     users,
                 });
             }
+            self.drop_leftovers()?;
+            restored.already_there = true;
+            return Ok(restored);
         }
 
         self.drop_leftovers()?;
@@ -104,7 +103,7 @@ impl Database {
         if !differences.is_empty() {
             return Err(DatabaseError::CountsDiffer(differences));
         }
-        self.finish(&beside, section)?;
+        self.finish(&beside, &summary, section)?;
         on_step(RestoreStep::Replacing);
         self.replace(&beside)?;
         Ok(restored)
@@ -213,8 +212,27 @@ impl Database {
         }
     }
 
-    /// Clears the maintenance flag and gathers statistics, while nobody uses the database yet.
-    fn finish(&self, beside: &str, section: &Section) -> Result<()> {
+    /// Whether the database came from this dump and still holds its rows. Equal counts alone do
+    /// not tell: a renamed album changes none.
+    fn is_restored_from(&self, summary: &Summary, section: &Section) -> Result<bool> {
+        let rows = self.connection.query(
+            "read where the database came from",
+            MAINTENANCE,
+            &format!(
+                "SELECT pg_catalog.shobj_description(oid, 'pg_database') \
+                 FROM pg_catalog.pg_database WHERE datname = {};",
+                literal(&self.name)
+            ),
+            1,
+        )?;
+        let came_from = rows.into_iter().flatten().next();
+        Ok(came_from == Some(origin(summary))
+            && section.counts.differences(&self.counts()?).is_empty())
+    }
+
+    /// Clears the maintenance flag, gathers statistics and notes where the database came from,
+    /// while nobody uses it yet.
+    fn finish(&self, beside: &str, summary: &Summary, section: &Section) -> Result<()> {
         let mut statements = Vec::new();
         if section.maintenance {
             statements.push(format!(
@@ -225,6 +243,11 @@ impl Database {
             ));
         }
         statements.push("ANALYZE".to_owned());
+        statements.push(format!(
+            "COMMENT ON DATABASE {} IS {}",
+            quote(beside),
+            literal(&origin(summary))
+        ));
         let doing = "finish the restored database";
         Ok(self.connection.run(doing, beside, &statements)?)
     }
@@ -250,4 +273,12 @@ impl Database {
         self.connection.run(&doing, MAINTENANCE, &statements)?;
         self.drop_leftovers()
     }
+}
+
+/// What is noted at a database about the dump that it came from.
+fn origin(summary: &Summary) -> String {
+    format!(
+        "restored by immich-appliance from a dump of {} bytes with the CRC-32 {:08x}",
+        summary.length, summary.crc32
+    )
 }

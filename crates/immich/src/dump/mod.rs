@@ -89,6 +89,8 @@ pub struct Summary {
     pub sections: Vec<Section>,
     /// Its length as plain SQL, in bytes.
     pub length: u64,
+    /// The CRC-32 of the plain SQL; with the length it tells one dump from another.
+    pub crc32: u32,
 }
 
 /// One database in a dump.

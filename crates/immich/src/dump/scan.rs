@@ -1,5 +1,7 @@
 use std::io::{self, Read};
 
+use flate2::CrcReader;
+
 use super::lines::Line;
 use super::syntax::END_OF_ROWS;
 use super::{DumpError, Kind, LineReader, Section, Statement, Summary, Table, classify};
@@ -31,7 +33,8 @@ pub(super) fn scan(
     dump: impl Read,
     read_error: fn(io::Error) -> DumpError,
 ) -> Result<Summary, DumpError> {
-    let mut reader = LineReader::new(dump);
+    let mut summed = CrcReader::new(dump);
+    let mut reader = LineReader::new(&mut summed);
     let mut scan = Scan::new();
     let mut head = Vec::new();
     while let Some(line) = reader
@@ -40,6 +43,8 @@ pub(super) fn scan(
     {
         scan.line(&head, line)?;
     }
+    drop(reader);
+    scan.summary.crc32 = summed.crc().sum();
     scan.finish()
 }
 
@@ -55,6 +60,7 @@ impl Scan {
                 tool: None,
                 sections: vec![Section::default()],
                 length: 0,
+                crc32: 0,
             },
             current: 0,
         }

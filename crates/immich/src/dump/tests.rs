@@ -78,6 +78,16 @@ fn a_complete_dump_is_accepted_and_its_rows_are_counted() {
 }
 
 #[test]
+fn a_dump_is_known_again_compressed_or_not() {
+    let text = dump(true, &rows());
+    let plain = verify(text.as_bytes()).unwrap();
+    assert_eq!(verify_gzip(&gzip(text.as_bytes())[..]).unwrap(), plain);
+    let other = verify(text.replace("1\ta", "1\tb").as_bytes()).unwrap();
+    assert_eq!(other.length, plain.length);
+    assert_ne!(other.crc32, plain.crc32);
+}
+
+#[test]
 fn a_cluster_dump_tells_its_databases_apart() {
     let summary = verify(cluster(&rows()).as_bytes()).unwrap();
     assert_eq!(summary.kind, Kind::Cluster);
