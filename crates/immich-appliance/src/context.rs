@@ -98,6 +98,14 @@ impl Context {
             .join(format!("{uuid}.img"))
     }
 
+    /// Makes the folder of the header copies, closed to all but root.
+    pub fn make_state_folder(&self) -> anyhow::Result<()> {
+        let state = &self.settings.state.directory;
+        appliance_files::create_dir_durably(state, 0o700, None)?;
+        appliance_files::create_dir_durably(&state.join("headers"), 0o700, None)?;
+        Ok(())
+    }
+
     /// Who owns the folders on the drive.
     pub fn owners(&self) -> anyhow::Result<Owners> {
         Ok(Owners::by_name(

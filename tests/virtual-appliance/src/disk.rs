@@ -1,4 +1,5 @@
-//! Disk images that are plugged in and out as USB disks.
+//! Disk images: USB disks to plug in and out, and copies of root disks that hold
+//! only what differs.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 use crate::{
     cache,
     error::{Doing, Result},
-    process::output,
+    process::{output, program},
 };
 
 /// The grain of a [`Fingerprint`]: pieces of this size that hold only zeros
@@ -99,7 +100,7 @@ impl Disk {
 
     /// The path under which the machine sees the whole disk.
     pub fn device(&self) -> String {
-        format!("/dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_{}-0:0", self.serial)
+        device(&self.serial)
     }
 
     /// The serial number.
@@ -172,6 +173,44 @@ fn read_full(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(length)
 }
 
+/// Under which path a machine sees the disk with a serial number.
+pub(crate) fn device(serial: &str) -> String {
+    format!("/dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_{serial}-0:0")
+}
+
+/// Makes a disk that holds only what differs from another. The path between
+/// them is relative, so that Cargo's target folder can be moved.
+pub(crate) fn overlay(disk: &Path, backing: &Path) -> Result<()> {
+    let shelf = disk.parent().and_then(Path::parent).and_then(Path::parent);
+    let relative = shelf
+        .and_then(|shelf| backing.strip_prefix(shelf).ok())
+        .map(|path| Path::new("../..").join(path));
+    output(
+        program("qemu-img", "qemu-utils")?
+            .args([
+                "create",
+                "-q",
+                "-f",
+                "qcow2",
+                "-F",
+                format_of(backing)?,
+                "-b",
+            ])
+            .arg(relative.unwrap_or_else(|| backing.to_owned()))
+            .arg(disk),
+    )
+    .map(drop)
+}
+
+/// An image's format by its first bytes.
+fn format_of(image: &Path) -> Result<&'static str> {
+    let mut magic = [0; 4];
+    File::open(image)
+        .and_then(|mut file| file.read_exact(&mut magic))
+        .doing(|| format!("reading {}", image.display()))?;
+    Ok(if magic == *b"QFI\xfb" { "qcow2" } else { "raw" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,5 +251,15 @@ mod tests {
         let copy = disk.duplicate("TWO").unwrap();
         assert_eq!(disk.fingerprint().unwrap(), copy.fingerprint().unwrap());
         assert_ne!(disk.device(), copy.device());
+    }
+
+    #[test]
+    fn an_images_format_is_told_by_its_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image");
+        fs::write(&path, b"QFI\xfb and more").unwrap();
+        assert_eq!(format_of(&path).unwrap(), "qcow2");
+        fs::write(&path, [0; 512]).unwrap();
+        assert_eq!(format_of(&path).unwrap(), "raw");
     }
 }

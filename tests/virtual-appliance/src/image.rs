@@ -122,8 +122,8 @@ impl Recipe {
             }
             Ok(())
         });
-        // Not ours to remove by the folder's own means when mmdebstrap ran as
-        // another user; but the parent folder is, and files in it can go.
+        // What another user left in a folder of its own stays behind; a build that
+        // succeeded leaves none.
         drop(scratch);
         result
     }

@@ -21,6 +21,8 @@
 //! failed are in `failed/` under [`cache::folder`].
 
 pub mod cache;
+pub mod home;
+pub mod photos;
 
 mod appliance;
 mod cargo;
@@ -36,6 +38,7 @@ mod qmp;
 mod s3;
 mod snapshot;
 mod ssh;
+mod transfer;
 mod turn;
 
 pub use appliance::Appliance;

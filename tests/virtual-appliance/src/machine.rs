@@ -14,11 +14,11 @@ use tempfile::TempDir;
 use crate::{
     cache::{self, InUse},
     command::{Command, Output},
-    disk::Disk,
+    disk::{self, Disk},
     error::{Doing, Error, Result},
     image::BaseImage,
     probe::Accelerator,
-    process::{self, output, program, quote},
+    process,
     qemu::{Boot, Firmware, Hardware, PluggedDisk, Qemu},
     ssh::{self, Ssh},
     turn::{self, Turn},
@@ -97,7 +97,7 @@ impl Machine {
             .tempdir()
             .doing(|| "making a folder for sockets".into())?;
         let disk = run.path().join("disk.qcow2");
-        overlay(&disk, backing)?;
+        disk::overlay(&disk, backing)?;
         Ok(Self {
             power: None,
             hardware: Hardware {
@@ -236,7 +236,17 @@ impl Machine {
         // "degraded" is up as well; whoever minds looks at the failed units.
         self.command("systemctl is-system-running --wait")
             .limit(left)
-            .run()
+            .run()?;
+        // USB disks are found in the kernel's own time.
+        for disk in &self.disks {
+            self.wait_for(disk)?;
+        }
+        Ok(())
+    }
+
+    fn wait_for(&self, disk: &PluggedDisk) -> Result<()> {
+        let device = disk::device(&disk.serial);
+        self.sh(&format!("udevadm wait --settle --timeout=60 {device}"))
             .map(drop)
     }
 
@@ -320,67 +330,6 @@ impl Machine {
         self.run(line)?.ok()
     }
 
-    /// Writes a file in the machine, with the folders on the way to it.
-    ///
-    /// # Errors
-    /// As [`Machine::sh`].
-    pub fn write(&self, path: &str, content: impl Into<Vec<u8>>) -> Result<()> {
-        let path = quote(path);
-        self.command(&format!("mkdir -p \"$(dirname {path})\" && cat >{path}"))
-            .stdin(content)
-            .run()?
-            .ok()
-            .map(drop)
-    }
-
-    /// Reads a file in the machine.
-    ///
-    /// # Errors
-    /// As [`Machine::sh`].
-    pub fn read(&self, path: &str) -> Result<Vec<u8>> {
-        let output = self.run(&format!("cat {}", quote(path)))?;
-        let content = output.stdout.clone();
-        output.ok().map(|_| content)
-    }
-
-    /// Copies a folder of the host into a folder of the machine.
-    ///
-    /// # Errors
-    /// As [`Machine::sh`], and [`Error::Program`] when packing fails.
-    pub fn upload(&self, from: &Path, to: &str) -> Result<()> {
-        let pack = ["--owner=0", "--group=0", "--create", "--directory"];
-        let packed = output(program("tar", "tar")?.args(pack).arg(from).arg("."))?.stdout;
-        let to = quote(to);
-        self.command(&format!(
-            "mkdir -p {to} && tar --extract --no-overwrite-dir --directory {to}"
-        ))
-        .stdin(packed)
-        .run()?
-        .ok()
-        .map(drop)
-    }
-
-    /// Copies a folder of the machine into a folder of the host.
-    ///
-    /// # Errors
-    /// As [`Machine::sh`], and [`Error::Program`] when unpacking fails.
-    pub fn download(&self, from: &str, to: &Path) -> Result<()> {
-        let packed = self.run(&format!("tar --create --directory {} .", quote(from)))?;
-        let archive = self.run_folder().join("download.tar");
-        fs::create_dir_all(to)
-            .and_then(|()| fs::write(&archive, &packed.stdout))
-            .doing(|| format!("writing {}", archive.display()))?;
-        packed.ok()?;
-        output(
-            program("tar", "tar")?
-                .args(["--extract", "--no-same-owner", "--directory"])
-                .arg(to)
-                .arg("--file")
-                .arg(&archive),
-        )?;
-        fs::remove_file(&archive).doing(|| format!("removing {}", archive.display()))
-    }
-
     // --- hardware --------------------------------------------------------
 
     /// Plugs a USB disk in; where the power is on, waits until the machine sees it.
@@ -394,12 +343,9 @@ impl Machine {
         if let Some(power) = &mut self.power {
             power.qemu.plug(&plugged)?;
         }
-        self.disks.push(plugged);
+        self.disks.push(plugged.clone());
         if self.is_on() {
-            self.sh(&format!(
-                "udevadm wait --settle --timeout=60 {}",
-                disk.device()
-            ))?;
+            self.wait_for(&plugged)?;
         }
         Ok(())
     }
@@ -472,7 +418,7 @@ impl Machine {
         Ok(())
     }
 
-    fn run_folder(&self) -> &Path {
+    pub(crate) fn run_folder(&self) -> &Path {
         self.run.path()
     }
 
@@ -529,20 +475,4 @@ impl Machine {
         }
         Ok(folder)
     }
-}
-
-/// Makes a disk that holds only what differs from another. The path between
-/// them is relative, so that Cargo's target folder can be moved.
-fn overlay(disk: &Path, backing: &Path) -> Result<()> {
-    let shelf = disk.parent().and_then(Path::parent).and_then(Path::parent);
-    let relative = shelf
-        .and_then(|shelf| backing.strip_prefix(shelf).ok())
-        .map(|path| Path::new("../..").join(path));
-    output(
-        program("qemu-img", "qemu-utils")?
-            .args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"])
-            .arg(relative.unwrap_or_else(|| backing.to_owned()))
-            .arg(disk),
-    )
-    .map(drop)
 }

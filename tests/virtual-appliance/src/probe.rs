@@ -162,9 +162,12 @@ fn kvm_boots(image: &BaseImage) -> Result<bool> {
 
 /// Why machines cannot run here, if they cannot.
 pub fn missing() -> Option<String> {
+    // Whoever is not root builds the image as another user of their own.
+    let unprivileged: &[(&str, &str)] = &[("newuidmap", "uidmap")];
+    let is_root = nix::unistd::geteuid().is_root();
     let (program, package) = PROGRAMS
         .iter()
-        .chain(&[("mmdebstrap", "mmdebstrap"), ("mke2fs", "e2fsprogs")])
+        .chain(unprivileged.iter().filter(|_| !is_root))
         .find(|(program, _)| find(program).is_none())?;
     Some(format!(
         "{program} is not installed (Debian package {package})"

@@ -22,6 +22,8 @@ pub(crate) const PROGRAMS: &[(&str, &str)] = &[
     ("ssh", "openssh-client"),
     ("ssh-keygen", "openssh-client"),
     ("setpriv", "util-linux"),
+    ("mmdebstrap", "mmdebstrap"),
+    ("mke2fs", "e2fsprogs"),
 ];
 
 /// Where a program lies. Administrators' folders count even for ordinary users.

@@ -107,6 +107,7 @@ impl Snapshot {
         key.add("image", image.key.as_bytes());
         key.add("qemu", probe::qemu_version()?.as_bytes());
         key.add("hardware", qemu::HARDWARE.join(" ").as_bytes());
+        key.add("kernel arguments", qemu::KERNEL_ARGUMENTS.as_bytes());
         key.add("accelerator", accelerator.identity().as_bytes());
         layer.add_to(&mut key);
         let folder = cache::ensure("snapshots", &key.finish(), |folder| {

@@ -26,8 +26,9 @@ pub struct Binding {
 /// mount, when the disk with that UUID (of the LUKS header, or of the file system of an
 /// unencrypted drive) is pulled out.
 ///
-/// Write it and reload systemd before mounting. systemd unmounts at once if it does not know the
-/// device: ask [`device_known`] first, and leave the binding out where it says no.
+/// Write it after mounting and reload systemd: it reads the drop-ins of a unit that has no file
+/// only then. It unmounts at once if it does not know the device: ask [`device_known`] first, and
+/// leave the binding out where it says no.
 pub fn binding(mount_point: &Path, uuid: Uuid) -> Binding {
     let unit = format!("{}.mount", escape(mount_point));
     let device = escape(&Path::new("/dev/disk/by-uuid").join(uuid.to_string()));
@@ -36,6 +37,8 @@ pub fn binding(mount_point: &Path, uuid: Uuid) -> Binding {
          [Unit]\n\
          BindsTo={device}.device\n\
          After={device}.device\n\
+         OnSuccess=immich-appliance-gone.service\n\
+         OnFailure=immich-appliance-gone.service\n\
          \n\
          [Mount]\n\
          # A drive that is gone must not hold the mount point because a file is still open.\n\

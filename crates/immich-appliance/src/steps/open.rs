@@ -2,7 +2,7 @@
 //! the rest of the box.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use appliance_drive::filesystem::{self, Outcome, Repair};
@@ -12,7 +12,7 @@ use appliance_drive::luks::{self, LuksError};
 use appliance_drive::mount::{self, Guard};
 use appliance_drive::state::DriveState;
 use appliance_secret::Source;
-use appliance_services::Manager as _;
+use appliance_services::{Manager as _, order};
 use uuid::Uuid;
 
 use crate::context::Context;
@@ -20,6 +20,8 @@ use crate::exit::Exit;
 use crate::failure::Refused;
 use crate::secrets;
 
+/// How long udev and systemd may take to notice a disk or a mount.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The environment of PostgreSQL: where its cluster lies.
 const POSTGRESQL_ENVIRONMENT: &str = "postgresql.env";
 
@@ -200,6 +202,7 @@ pub fn postgres_major(context: &Context) -> anyhow::Result<u32> {
 /// binding of the mount to the disk, and the drive's UUID.
 pub fn attach(context: &Context, device: &Path, uuid: Uuid, encrypted: bool) -> anyhow::Result<()> {
     if encrypted {
+        context.make_state_folder()?;
         // One beside the drive for a damaged header, one that travels in the backups.
         for file in [
             context.header_backup_file(uuid),
@@ -223,17 +226,21 @@ pub fn attach(context: &Context, device: &Path, uuid: Uuid, encrypted: bool) -> 
 }
 
 /// Ties the mount to the disk beneath it, so that pulling the disk out stops everything
-/// that uses the mount.
+/// that uses the mount. Afterwards systemd knows the mount, and services can start on it.
 fn bind(context: &Context, uuid: Uuid) -> anyhow::Result<()> {
+    let systemd = context.systemd()?;
     let binding = mount::binding(context.mount_point(), uuid);
     let current = std::fs::read_to_string(&binding.path).unwrap_or_default();
-    if current != binding.text {
+    if current != binding.text && mount::device_known(&context.system, uuid, PATIENCE) {
         if let Some(folder) = binding.path.parent() {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot create {}", folder.display()))?;
         }
         appliance_files::write_durably(&binding.path, binding.text.as_bytes(), 0o644)?;
-        context.systemd()?.daemon_reload()?;
+        systemd.daemon_reload()?;
+    }
+    if !order::wait_until_active(systemd, &binding.unit, PATIENCE)? {
+        tracing::warn!("systemd does not list {} as mounted", binding.unit);
     }
     Ok(())
 }

@@ -122,6 +122,7 @@ impl Encrypted {
 
     /// An old header backup would bring a removed passphrase back, so a new one replaces it.
     fn save_header(&self, context: &Context) -> anyhow::Result<()> {
+        context.make_state_folder()?;
         luks::header_backup(&self.path, &context.header_backup_file(self.uuid))?;
         if context.is_mounted()? {
             luks::header_backup(&self.path, &context.header_backup_on_drive())?;

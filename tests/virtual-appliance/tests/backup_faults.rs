@@ -1,0 +1,153 @@
+//! What can go wrong with a backup: it says so, the last good snapshot stays whole, and the
+//! next run succeeds.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use virtual_appliance::{
+    Disk, can_run,
+    home::{Home, upload},
+    photos,
+};
+
+fn started(name: &str, disk: &Disk) -> Result<Home> {
+    let mut home = Home::new(name)?;
+    home.appliance.plug(disk)?;
+    home.create_drive(disk)?;
+    home.unlock_and_start()?;
+    home.sign_up()?;
+    let folder = tempfile::tempdir()?;
+    upload(&home.log_in()?, &photos::generate(folder.path(), 5)?)?;
+    Ok(home)
+}
+
+/// Expects a failure that says `words`, and that the snapshots are as before and whole.
+fn fails(home: &Home, words: &str) -> Result<()> {
+    let output = home.run("backup run")?;
+    ensure!(output.status == 1, "expected a failure: {}", output.text());
+    ensure!(
+        output.stderr.contains(words),
+        "\"{words}\" is not in: {}",
+        output.stderr
+    );
+    let status = home.json("status")?;
+    ensure!(status["backup"]["last_failed"].is_object(), "{status}");
+    Ok(())
+}
+
+fn only_good(home: &Home, snapshot: &serde_json::Value) -> Result<()> {
+    ensure!(home.json("backup check --read-data")?["clean"] == true);
+    let snapshots = home.json("backup snapshots")?;
+    let all = snapshots["snapshots"].as_array().map_or(0, Vec::len);
+    ensure!(
+        all == 1 && snapshots["snapshots"][0]["id"] == *snapshot,
+        "{snapshots}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_full_repository_disk_is_named_and_costs_nothing() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let disk = Disk::blank("PHOTOS", 1024)?;
+    let home = started("repository-full", &disk)?;
+    home.appliance
+        .sh("mkdir /mnt/second && mount -t tmpfs -o size=24m tmpfs /mnt/second")?;
+    home.json("backup init /mnt/second/repository")?;
+    let good = home.json("backup run")?;
+    let large = "/mnt/immich_drive/immich_data/library/large";
+    home.appliance.sh(&format!(
+        "dd if=/dev/urandom of={large} bs=1M count=64 status=none"
+    ))?;
+    fails(&home, "no space")?;
+    only_good(&home, &good["snapshot"])?;
+    home.appliance
+        .sh("mount -o remount,size=200m /mnt/second")?;
+    home.json("backup run")?;
+    ensure!(home.json("backup check --read-data")?["clean"] == true);
+    Ok(())
+}
+
+#[test]
+fn a_server_that_stops_half_way_is_named_and_costs_nothing() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let disk = Disk::blank("PHOTOS", 1024)?;
+    let mut home = started("server-stops", &disk)?;
+    home.init_backup()?;
+    let good = home.json("backup run")?;
+    let large = "/mnt/immich_drive/immich_data/library/large";
+    home.appliance.sh(&format!(
+        "dd if=/dev/urandom of={large} bs=1M count=96 status=none"
+    ))?;
+
+    let packs = || walk(&home.repository_folder().join("data"));
+    let before = packs();
+    let running = home
+        .appliance
+        .command("immich-appliance --no-input backup run")
+        .spawn()?;
+    let begun = Instant::now();
+    while packs() <= before {
+        ensure!(
+            begun.elapsed() < Duration::from_secs(300),
+            "the backup sent nothing"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    home.s3.stop();
+    let output = running.wait()?;
+    ensure!(
+        output.status == 1 && output.stderr.contains("cannot reach the repository"),
+        "{}: {}",
+        output.status,
+        output.stderr
+    );
+    home.s3.resume()?;
+    only_good(&home, &good["snapshot"])?;
+    home.json("backup run")?;
+    ensure!(home.json("backup check --read-data")?["clean"] == true);
+    Ok(())
+}
+
+#[test]
+fn a_truncated_dump_is_never_backed_up_as_good() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let disk = Disk::blank("PHOTOS", 1024)?;
+    let home = started("truncated-dump", &disk)?;
+    home.init_backup()?;
+    let good = home.json("backup run")?;
+    // A pg_dump that breaks off and still claims success.
+    home.appliance.sh(
+        "bin=$(ls -d /usr/lib/postgresql/*/bin) && mv $bin/pg_dump $bin/pg_dump.real && \
+         printf '#!/bin/sh\\n%s \"$@\" | head -c 4000\\nexit 0\\n' $bin/pg_dump.real > $bin/pg_dump && \
+         chmod 755 $bin/pg_dump",
+    )?;
+    fails(&home, "dump")?;
+    only_good(&home, &good["snapshot"])?;
+    home.appliance
+        .sh("bin=$(ls -d /usr/lib/postgresql/*/bin) && mv $bin/pg_dump.real $bin/pg_dump")?;
+    home.json("backup run")?;
+    Ok(())
+}
+
+fn walk(folder: &std::path::Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return 0;
+    };
+    entries
+        .filter_map(std::result::Result::ok)
+        .map(|entry| {
+            if entry.path().is_dir() {
+                walk(&entry.path())
+            } else {
+                1
+            }
+        })
+        .sum()
+}

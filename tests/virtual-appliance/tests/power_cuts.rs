@@ -1,0 +1,165 @@
+//! The power fails in the middle of things. The next try succeeds, and nothing that was safe
+//! before is lost.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use virtual_appliance::{
+    Disk, can_run,
+    home::{Home, all_there, upload},
+    photos,
+};
+
+/// Starts a command, cuts the power once `sign` shows in the machine, and boots again.
+fn cut(home: &mut Home, arguments: &str, sign: &str, disk: &Disk) -> Result<()> {
+    let running = home
+        .appliance
+        .command(&format!("immich-appliance --no-input {arguments}"))
+        .spawn()?;
+    home.appliance.sh(&format!(
+        "timeout 300 sh -c 'until {sign}; do sleep 0.05; done'"
+    ))?;
+    home.appliance.cut_power();
+    drop(running);
+    home.appliance.boot()?;
+    // A disk that was plugged in is there again after the boot, or is plugged in anew.
+    if home
+        .appliance
+        .run(&format!("test -e {}", disk.device()))?
+        .status
+        != 0
+    {
+        home.appliance.plug(disk)?;
+    }
+    home.type_secrets()
+}
+
+#[test]
+fn a_creation_and_an_unlock_that_were_cut_short_succeed_the_next_time() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let mut home = Home::new("cut-create")?;
+    let disk = Disk::blank("PHOTOS", 1024)?;
+    home.appliance.plug(&disk)?;
+    let create = home.create_arguments(&disk)?;
+    cut(
+        &mut home,
+        &create,
+        "pgrep -x mkfs.ext4 >/dev/null || test -e /dev/mapper/immich_drive",
+        &disk,
+    )?;
+    let half = home.run(&Home::unlock_arguments())?;
+    ensure!(
+        half.status == 7,
+        "half a drive was taken for one: {} {}",
+        half.status,
+        half.stderr
+    );
+    home.create_drive(&disk)?;
+    home.run("lock")?;
+
+    cut(
+        &mut home,
+        &Home::unlock_arguments(),
+        "mountpoint -q /mnt/immich_drive",
+        &disk,
+    )?;
+    home.unlock_and_start()?;
+    Ok(())
+}
+
+#[test]
+fn a_backup_and_a_recovery_that_were_cut_short_succeed_the_next_time() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let mut home = Home::new("cut-backup")?;
+    let disk = Disk::blank("PHOTOS", 1024)?;
+    home.appliance.plug(&disk)?;
+    home.create_drive(&disk)?;
+    home.unlock_and_start()?;
+    home.sign_up()?;
+    let folder = tempfile::tempdir()?;
+    let client = home.log_in()?;
+    let uploaded = upload(&client, &photos::generate(folder.path(), 20)?)?;
+    home.init_backup()?;
+    let first = home.json("backup run")?;
+    // Enough that is new for the next backup to be under way when the power fails.
+    home.appliance.sh(
+        "dd if=/dev/urandom of=/mnt/immich_drive/immich_data/library/large bs=1M count=96 status=none && sync",
+    )?;
+
+    let packs = home.repository_folder().join("data");
+    let before = count(&packs);
+    let running = home
+        .appliance
+        .command("immich-appliance --no-input backup run")
+        .spawn()?;
+    let begun = std::time::Instant::now();
+    while count(&packs) <= before {
+        ensure!(
+            begun.elapsed() < Duration::from_secs(300),
+            "the backup sent nothing"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    home.appliance.cut_power();
+    drop(running);
+    home.appliance.boot()?;
+    if home
+        .appliance
+        .run(&format!("test -e {}", disk.device()))?
+        .status
+        != 0
+    {
+        home.appliance.plug(&disk)?;
+    }
+    home.type_secrets()?;
+    home.unlock_and_start()?;
+    ensure!(home.json("backup check")?["clean"] == true);
+    let snapshots = home.json("backup snapshots")?;
+    ensure!(
+        snapshots["snapshots"][0]["id"] == first["snapshot"],
+        "{snapshots}"
+    );
+    home.json("backup run")?;
+    ensure!(home.json("backup check --read-data")?["clean"] == true);
+    home.appliance.sh(
+        "install -m 600 /mnt/immich_drive/secrets/repository-password /root/typed/repository-password && sync",
+    )?;
+
+    // The drive is lost, and the power fails while its successor is being filled.
+    home.appliance.pull(&disk)?;
+    let second = Disk::blank("SECOND", 1024)?;
+    home.appliance.plug(&second)?;
+    let recover = home.recover_arguments(&second)?;
+    cut(
+        &mut home,
+        &recover,
+        "test -d /mnt/immich_drive/immich_data/library",
+        &second,
+    )?;
+    let recovered = home.json(&home.recover_arguments(&second)?)?;
+    ensure!(
+        recovered["missing_originals"] == serde_json::json!([]),
+        "{recovered}"
+    );
+    all_there(&home.log_in()?, &uploaded)
+}
+
+fn count(folder: &std::path::Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return 0;
+    };
+    entries
+        .filter_map(std::result::Result::ok)
+        .map(|entry| {
+            if entry.path().is_dir() {
+                count(&entry.path())
+            } else {
+                1
+            }
+        })
+        .sum()
+}

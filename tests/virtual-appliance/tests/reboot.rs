@@ -1,0 +1,60 @@
+//! After a reboot the box is locked, and one command with one passphrase brings it back.
+
+use anyhow::{Result, ensure};
+use virtual_appliance::{
+    Disk, can_run,
+    home::{Home, PASSPHRASE},
+};
+
+#[test]
+fn after_a_reboot_nothing_runs_until_one_command_and_one_passphrase() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let mut home = Home::new("reboot")?;
+    let disk = Disk::blank("PHOTOS", 1024)?;
+    home.appliance.plug(&disk)?;
+    home.create_drive(&disk)?;
+    home.unlock_and_start()?;
+    home.sign_up()?;
+    home.appliance.reboot()?;
+
+    let status = home.json("status")?;
+    ensure!(status["drive"]["state"] == "locked", "{status}");
+    ensure!(
+        status["services"]
+            .as_array()
+            .is_some_and(|all| all.iter().all(|unit| unit["active"] == false)),
+        "{status}"
+    );
+    ensure!(
+        home.immich()?.ping().is_err(),
+        "Immich answers from a locked box"
+    );
+    ensure!(
+        home.appliance
+            .sh("pgrep -c 'postgres|immich-stand|redis' || true")?
+            == "0"
+    );
+
+    // As a person does it: an ordinary user, at a terminal.
+    let mut unlocking = home
+        .appliance
+        .command("immich-appliance unlock --start")
+        .user("family")
+        .terminal()
+        .spawn()?;
+    unlocking.expect("Passphrase of")?;
+    unlocking.say(format!("{PASSPHRASE}\n"))?;
+    let output = unlocking.wait()?;
+    ensure!(output.status == 0, "{}{}", output.text(), output.stderr);
+    home.log_in()?;
+
+    // What is done already is done.
+    ensure!(home.run("unlock --start")?.status == 0);
+    ensure!(home.json("status")?["immich"] == "ready");
+    ensure!(home.run("lock")?.status == 0);
+    ensure!(home.run("lock")?.status == 0);
+    ensure!(home.json("status")?["drive"]["state"] == "locked");
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! The drive is pulled out while Immich runs.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use virtual_appliance::{
+    Disk, can_run,
+    home::{Home, all_there, upload},
+    photos,
+};
+
+#[test]
+fn a_pulled_drive_stops_immich_and_nothing_is_written_in_its_place() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let mut home = Home::new("unplugged")?;
+    let disk = Disk::blank("PHOTOS", 1024)?;
+    home.appliance.plug(&disk)?;
+    home.create_drive(&disk)?;
+    home.unlock_and_start()?;
+    home.sign_up()?;
+    let folder = tempfile::tempdir()?;
+    let client = home.log_in()?;
+    let uploaded = upload(&client, &photos::generate(folder.path(), 5)?)?;
+    home.appliance.sh("sync")?;
+
+    home.appliance.pull(&disk)?;
+    let begun = Instant::now();
+    let all_down = "! systemctl is-active --quiet immich-server postgresql redis-immich immich-machine-learning";
+    while home.appliance.run(all_down)?.status != 0 {
+        ensure!(
+            begun.elapsed() < Duration::from_secs(180),
+            "Immich still runs without its drive"
+        );
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    // Not even root writes onto the SD card in the drive's place.
+    ensure!(home.appliance.run("touch /mnt/immich_drive/x")?.status != 0);
+    ensure!(
+        home.appliance
+            .sh("find /mnt/immich_drive -mindepth 1")?
+            .is_empty()
+    );
+    ensure!(
+        home.run("start")?.status == 10,
+        "start must say that the drive is locked"
+    );
+
+    home.appliance.plug(&disk)?;
+    home.unlock_and_start()?;
+    all_there(&home.log_in()?, &uploaded)
+}
