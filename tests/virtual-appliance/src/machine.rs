@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -447,9 +447,7 @@ impl Drop for Machine {
             }
         }
         self.power = None;
-        if env::var_os("APPLIANCE_KEEP").is_none() {
-            let _ = fs::remove_dir_all(self.run_folder());
-        }
+        let _ = fs::remove_dir_all(self.run_folder());
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     machine::Machine,
     probe::{self, Accelerator},
     qemu::{self, Boot},
+    turn,
 };
 
 /// What a snapshot has over the base image: files, then commands that put them
@@ -110,6 +111,9 @@ impl Snapshot {
         key.add("kernel arguments", qemu::KERNEL_ARGUMENTS.as_bytes());
         key.add("accelerator", accelerator.identity().as_bytes());
         layer.add_to(&mut key);
+        // Before the shelf's lock, never after it: whoever holds a turn may be
+        // waiting for that lock.
+        let _turn = turn::take()?;
         let folder = cache::ensure("snapshots", &key.finish(), |folder| {
             let mut machine = Machine::from_base("snapshot", image)?;
             machine.boot()?;
