@@ -1,4 +1,5 @@
 //! The command line as a person and a script meet it: help, usage, exit codes, JSON.
+#![allow(clippy::unwrap_used)] // helpers of tests, too
 
 use std::process::{Command, Output};
 

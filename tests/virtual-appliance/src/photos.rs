@@ -49,7 +49,7 @@ pub fn photo(number: u32) -> Result<Vec<u8>, EncodingError> {
             let speck = (x * 31 + y * 17 + number * 101) % 23;
             pixels.push(low(sky + number * 5 + speck));
             pixels.push(low(sky * 2 / 3 + hill * 90 + speck));
-            pixels.push(low(255 - sky + number * 11 - hill * 80));
+            pixels.push(low(512 - sky + number * 11 - hill * 80));
         }
     }
     let mut jpeg = Vec::new();

@@ -47,6 +47,7 @@ fn only_good(home: &Home, snapshot: &serde_json::Value) -> Result<()> {
 }
 
 #[test]
+#[ignore = "written, and not yet shown to pass in the virtual appliance"]
 fn a_full_repository_disk_is_named_and_costs_nothing() -> Result<()> {
     if !can_run() {
         return Ok(());
@@ -71,6 +72,7 @@ fn a_full_repository_disk_is_named_and_costs_nothing() -> Result<()> {
 }
 
 #[test]
+#[ignore = "written, and not yet shown to pass in the virtual appliance"]
 fn a_server_that_stops_half_way_is_named_and_costs_nothing() -> Result<()> {
     if !can_run() {
         return Ok(());
@@ -114,6 +116,7 @@ fn a_server_that_stops_half_way_is_named_and_costs_nothing() -> Result<()> {
 }
 
 #[test]
+#[ignore = "written, and not yet shown to pass in the virtual appliance"]
 fn a_truncated_dump_is_never_backed_up_as_good() -> Result<()> {
     if !can_run() {
         return Ok(());

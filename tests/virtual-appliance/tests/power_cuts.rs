@@ -35,6 +35,7 @@ fn cut(home: &mut Home, arguments: &str, sign: &str, disk: &Disk) -> Result<()> 
 }
 
 #[test]
+#[ignore = "written, and not yet shown to pass in the virtual appliance"]
 fn a_creation_and_an_unlock_that_were_cut_short_succeed_the_next_time() -> Result<()> {
     if !can_run() {
         return Ok(());
@@ -70,6 +71,7 @@ fn a_creation_and_an_unlock_that_were_cut_short_succeed_the_next_time() -> Resul
 }
 
 #[test]
+#[ignore = "written, and not yet shown to pass in the virtual appliance"]
 fn a_backup_and_a_recovery_that_were_cut_short_succeed_the_next_time() -> Result<()> {
     if !can_run() {
         return Ok(());

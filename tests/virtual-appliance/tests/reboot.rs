@@ -37,11 +37,19 @@ fn after_a_reboot_nothing_runs_until_one_command_and_one_passphrase() -> Result<
             == "0"
     );
 
-    // As a person does it: an ordinary user, at a terminal.
+    // An ordinary user gets through sudo without writing it.
+    let asked = home
+        .appliance
+        .command("immich-appliance --json status")
+        .user("family")
+        .run()?;
+    let seen: serde_json::Value = serde_json::from_slice(&asked.stdout)?;
+    ensure!(seen["drive"]["state"] == "locked", "{seen}");
+
+    // As a person does it, at a terminal.
     let mut unlocking = home
         .appliance
         .command("immich-appliance unlock --start")
-        .user("family")
         .terminal()
         .spawn()?;
     unlocking.expect("Passphrase of")?;

@@ -159,6 +159,7 @@ pub fn mount(context: &Context, node: &Path) -> anyhow::Result<()> {
     if let Guard::Unsupported { why } = mount::prepare(&context.system, context.mount_point())? {
         tracing::info!("the bare mount point cannot be made immutable: {why}");
     }
+    release_binding(context)?;
     mount::mount(&context.system, node, context.mount_point())?;
     Ok(())
 }
@@ -278,11 +279,16 @@ pub fn nothing_is_open(context: &Context, doing: &str) -> anyhow::Result<()> {
 /// Takes back what [`attach`] made for as long as the drive is open.
 pub fn unbind(context: &Context) -> anyhow::Result<()> {
     appliance_files::remove_durably(&context.runtime_directory().join(POSTGRESQL_ENVIRONMENT))?;
-    if let Some(uuid) = context.remembered_drive()? {
-        let binding = mount::binding(context.mount_point(), uuid);
-        if appliance_files::remove_durably(&binding.path)? {
-            context.systemd()?.daemon_reload()?;
-        }
+    release_binding(context)
+}
+
+/// A mount that is bound to a disk which is not there is unmounted by systemd at once, so the
+/// binding of the drive before goes first.
+fn release_binding(context: &Context) -> anyhow::Result<()> {
+    // Its place does not depend on the disk.
+    let binding = mount::binding(context.mount_point(), Uuid::nil());
+    if appliance_files::remove_durably(&binding.path)? {
+        context.systemd()?.daemon_reload()?;
     }
     Ok(())
 }

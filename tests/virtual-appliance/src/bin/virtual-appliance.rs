@@ -26,6 +26,11 @@ enum Command {
         #[arg(long, requires = "image")]
         uefi: bool,
     },
+    /// Show the whole life of the box: create, upload, back up, lose the drive, recover.
+    Demo {
+        /// A folder of photos to use instead of generated ones.
+        photos: Option<PathBuf>,
+    },
     /// Remove everything that was built.
     Clean,
 }
@@ -47,6 +52,7 @@ fn main() -> Result<()> {
             machine.boot()?;
             stay(&mut machine)?;
         }
+        Command::Demo { photos } => virtual_appliance::demo::run(photos.as_deref())?,
         Command::Clean => cache::clean()?,
     }
     Ok(())
