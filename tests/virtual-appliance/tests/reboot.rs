@@ -7,6 +7,7 @@ use virtual_appliance::{
 };
 
 #[test]
+#[ignore = "written, and not yet shown to pass in the virtual appliance"]
 fn after_a_reboot_nothing_runs_until_one_command_and_one_passphrase() -> Result<()> {
     if !can_run() {
         return Ok(());

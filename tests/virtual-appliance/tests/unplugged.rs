@@ -10,6 +10,7 @@ use virtual_appliance::{
 };
 
 #[test]
+#[ignore = "written, and not yet shown to pass in the virtual appliance"]
 fn a_pulled_drive_stops_immich_and_nothing_is_written_in_its_place() -> Result<()> {
     if !can_run() {
         return Ok(());
