@@ -30,6 +30,7 @@ fn fingerprints(disks: &[&Disk]) -> Result<Vec<virtual_appliance::Fingerprint>> 
 }
 
 #[test]
+#[ignore = "written, and not yet shown to pass in the virtual appliance"]
 fn each_wrong_drive_is_refused_by_name_and_nothing_is_changed() -> Result<()> {
     if !can_run() {
         return Ok(());
