@@ -6,7 +6,9 @@ mod common;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use appliance_backup::progress::{Phase, PhaseSink, ProgressSink, Silent};
 use appliance_backup::restore::{self, RestoreOptions};
@@ -24,6 +26,19 @@ use tokio::runtime::Runtime;
 const KEY: &str = "AKIDTEST";
 const SECRET: &str = "a/secret+access=key";
 
+/// A port below those the kernel gives to outgoing connections: one of these
+/// could else take it while the server is stopped.
+fn free_port() -> TcpListener {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 600).unwrap() * 16;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % 2_000;
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener;
+        }
+    }
+}
+
 /// An S3 server over a folder; stopping it cuts all connections.
 #[derive(Debug)]
 struct Server {
@@ -34,7 +49,11 @@ struct Server {
 impl Server {
     /// `port` 0 takes any.
     fn start(root: &Path, port: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let listener = if port == 0 {
+            free_port()
+        } else {
+            TcpListener::bind(("127.0.0.1", port)).unwrap()
+        };
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
         let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap());
@@ -61,7 +80,8 @@ impl Server {
 
     fn stop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            // Waits, so that the port is free for the next start.
+            runtime.shutdown_timeout(Duration::from_secs(30));
         }
     }
 }
