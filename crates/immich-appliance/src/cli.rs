@@ -5,6 +5,9 @@ mod backup;
 mod drive;
 mod secrets;
 
+#[cfg(test)]
+mod docs_tests;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
