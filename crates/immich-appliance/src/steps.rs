@@ -2,5 +2,6 @@
 
 pub mod create;
 pub mod open;
+pub mod placement;
 pub mod repository;
 pub mod services;
