@@ -51,6 +51,12 @@ pub enum Error {
         /// The server's words.
         reason: String,
     },
+    /// Nobody may be waited for, and a person has to log in.
+    #[error("a person has to log in, at {link}")]
+    PersonNeeded {
+        /// The link.
+        link: String,
+    },
     /// Nobody opened the link in time. It stays good for a while.
     #[error("nobody logged in within {} at {link}", seconds(.after))]
     NobodyLoggedIn {

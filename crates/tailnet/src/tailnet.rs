@@ -77,7 +77,7 @@ impl Tailnet {
     }
 
     /// Brings this machine into a tailnet, or to the settings asked for; waits up to `timeout`
-    /// and tells what a person has to do meanwhile.
+    /// and tells what a person has to do meanwhile: `told` says whether to wait for it.
     ///
     /// # Errors
     /// See [`Error`]: each way in which it can fail has its own.
@@ -86,7 +86,7 @@ impl Tailnet {
         wanted: &Wanted,
         auth_key: Option<&SecretString>,
         timeout: Duration,
-        told: &mut dyn FnMut(Happening),
+        told: &mut dyn FnMut(Happening) -> bool,
     ) -> Result<Enrolled> {
         self.runtime
             .block_on(self.enter(wanted, auth_key, timeout, told))
@@ -174,7 +174,7 @@ impl Tailnet {
         wanted: &Wanted,
         auth_key: Option<&SecretString>,
         timeout: Duration,
-        told: &mut dyn FnMut(Happening),
+        told: &mut dyn FnMut(Happening) -> bool,
     ) -> Result<Enrolled> {
         let standing = self.stand().await?;
         let steps = enrol::plan(&standing, wanted)?;
@@ -232,7 +232,7 @@ impl Tailnet {
         steps: &[Step],
         auth_key: Option<&SecretString>,
         timeout: Duration,
-        told: &mut dyn FnMut(Happening),
+        told: &mut dyn FnMut(Happening) -> bool,
     ) -> Result<()> {
         let initial = InitialNotify {
             state: true,
@@ -267,8 +267,16 @@ impl Tailnet {
             match seen {
                 Seen::Connected => return Ok(()),
                 Seen::Failed(error) => return Err(error),
-                Seen::Link(link) => told(Happening::Link(link)),
-                Seen::NeedsApproval => told(Happening::NeedsApproval),
+                Seen::Link(link) => {
+                    if !told(Happening::Link(link.clone())) {
+                        return Err(Error::PersonNeeded { link });
+                    }
+                }
+                Seen::NeedsApproval => {
+                    if !told(Happening::NeedsApproval) {
+                        return Err(watch.timed_out(Duration::ZERO, &[]));
+                    }
+                }
                 Seen::Nothing => {}
             }
             if let Some(error) = watch.overdue(now) {
