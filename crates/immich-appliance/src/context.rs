@@ -189,6 +189,12 @@ impl Context {
         self.lock("backup.lock")
     }
 
+    /// Keeps other changes of the tailnet away until it is dropped. Not the others' lock: a login
+    /// waits for a person, and the drive may have to be unlocked meanwhile.
+    pub fn exclusively_for_remote(&self) -> anyhow::Result<Lock> {
+        self.lock("remote.lock")
+    }
+
     fn lock(&self, name: &str) -> anyhow::Result<Lock> {
         appliance_files::create_dir_durably(self.runtime_directory(), 0o755, None)?;
         Ok(Lock::acquire(&self.runtime_directory().join(name), None)?)

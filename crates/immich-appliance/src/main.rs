@@ -15,7 +15,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{BackupCommand, Cli, Command, DriveCommand, HeaderCommand, PassphraseCommand};
+use cli::{
+    BackupCommand, Cli, Command, DriveCommand, HeaderCommand, PassphraseCommand, RemoteCommand,
+};
 use context::Context;
 use report::Report;
 
@@ -81,6 +83,13 @@ fn run(cli: Cli) -> anyhow::Result<Box<dyn Report>> {
             BackupCommand::Check(arguments) => commands::backup::check::run(&context, arguments),
             BackupCommand::Restore(arguments) => {
                 commands::backup::restore::run(&context, arguments)
+            }
+        },
+        Command::Remote(command) => match command {
+            RemoteCommand::Enroll(arguments) => commands::remote::enroll::run(&context, arguments),
+            RemoteCommand::Status(arguments) => commands::remote::status::run(&context, arguments),
+            RemoteCommand::Disable(arguments) => {
+                commands::remote::disable::run(&context, arguments)
             }
         },
         Command::Recover(arguments) => commands::recover::run(&context, arguments),

@@ -2,5 +2,6 @@
 
 pub mod create;
 pub mod open;
+pub mod remote;
 pub mod repository;
 pub mod services;
