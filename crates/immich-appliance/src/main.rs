@@ -16,7 +16,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{
-    BackupCommand, Cli, Command, DriveCommand, HeaderCommand, PassphraseCommand, RemoteCommand,
+    BackupCommand, Cli, Command, ConfigCommand, DriveCommand, HeaderCommand, PassphraseCommand,
+    RemoteCommand,
 };
 use context::Context;
 use report::Report;
@@ -36,6 +37,7 @@ fn run(cli: Cli) -> anyhow::Result<Box<dyn Report>> {
     match &cli.command {
         Command::Completions(arguments) => return commands::completions::run(arguments),
         Command::Generate(arguments) => return commands::generate::run(arguments),
+        Command::Config(ConfigCommand::Check) => return commands::config::check::run(&cli.global),
         _ => {}
     }
     if sudo::is_needed() {
@@ -93,7 +95,7 @@ fn run(cli: Cli) -> anyhow::Result<Box<dyn Report>> {
             }
         },
         Command::Recover(arguments) => commands::recover::run(&context, arguments),
-        Command::Completions(_) | Command::Generate(_) => {
+        Command::Completions(_) | Command::Config(_) | Command::Generate(_) => {
             unreachable!("taken before root is asked for")
         }
     }
