@@ -41,24 +41,29 @@ fn test_box() -> Option<TestBox> {
         Node::start(&programs),
         WebServer::start("the family's photos"),
     );
-    let configuration = format!(
-        "[immich]\nurl = \"{}\"\n[remote]\ntailscale_socket = \"{}\"\n[state]\ndirectory = \"{}\"\n",
-        immich.url(),
-        node.socket().display(),
-        folder.path().join("state").display(),
-    );
-    std::fs::write(folder.path().join("config.toml"), configuration).unwrap();
-    Some(TestBox {
+    let test_box = TestBox {
         headscale: Headscale::start(&programs),
         node,
         programs,
         immich,
         folder,
         _turn: turn,
-    })
+    };
+    test_box.configure(&test_box.immich.url());
+    Some(test_box)
 }
 
 impl TestBox {
+    fn configure(&self, immich: &str) {
+        let configuration = format!(
+            "[immich]\nurl = \"{immich}\"\n[remote]\ntailscale_socket = \"{}\"\n\
+             [state]\ndirectory = \"{}\"\n",
+            self.node.socket().display(),
+            self.folder.path().join("state").display(),
+        );
+        std::fs::write(self.folder.path().join("config.toml"), configuration).unwrap();
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_immich-appliance"));
         command
@@ -107,6 +112,16 @@ impl TestBox {
             "--auth-key-file",
             key.to_str().unwrap(),
         ])
+    }
+
+    /// What `doctor` says of the network, among much that is not there in a test.
+    fn finding_of_doctor(&self) -> Value {
+        let (_, report) = self.json(&["doctor"]);
+        let mut findings = report["findings"].as_array().unwrap().iter();
+        findings
+            .find(|finding| finding["what"] == "remote")
+            .unwrap_or_else(|| panic!("{report}"))
+            .clone()
     }
 
     fn phone(&self) -> Node {
@@ -177,6 +192,81 @@ fn a_person_who_opens_the_link_enrols_the_box_and_the_family_reaches_immich() {
 }
 
 #[test]
+fn a_terminal_shows_the_link_as_a_qr_code_too() {
+    let Some(it) = test_box() else { return };
+    let server = it.headscale.url();
+    let command = it.command(&[
+        "remote",
+        "enroll",
+        "--timeout",
+        "90",
+        "--login-server",
+        server,
+    ]);
+    let words: Vec<_> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| word.to_str().unwrap())
+        .collect();
+    // `script` is a terminal; what it is given holds no character that a shell would take.
+    let mut child = Command::new("script")
+        .args([
+            "--quiet",
+            "--return",
+            "--command",
+            &words.join(" "),
+            "/dev/null",
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    let link = lines
+        .find(|line| line.trim().starts_with(&format!("{server}/register/")))
+        .expect("a link");
+    // Black on white, a row of half blocks each: the least code there is has 15 of them.
+    let row = |line: &String| line.contains("\u{1b}[38;5;16;48;5;231m");
+    let rows = lines.by_ref().skip_while(|line| !row(line)).take(15);
+    assert_eq!(rows.filter(row).count(), 15);
+    it.headscale.log_in(link.trim());
+    let rest: Vec<_> = lines.collect();
+    assert!(child.wait().unwrap().success(), "{rest:?}");
+    assert_eq!(it.json(&["remote", "status"]).1["state"], "connected");
+}
+
+#[test]
+fn a_locked_drive_leaves_ssh_and_nothing_of_immich() {
+    let Some(it) = test_box() else { return };
+    let locked = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = locked.local_addr().unwrap();
+    drop(locked);
+    // Enrolled while Immich runs nowhere, as at the first boot.
+    it.configure(&format!("http://{nobody}"));
+    assert_eq!(it.enrol_by_key().0, 0);
+    let status = it.json(&["remote", "status"]).1;
+    assert_eq!(status["immich"], "http://immich.family.test");
+
+    let (phone, ssh) = (it.phone(), WebServer::start("the box's SSH"));
+    let port = ssh.url().rsplit(':').next().unwrap().to_owned();
+    let ssh = format!("http://immich.family.test:{port}/");
+    let answers = || {
+        phone
+            .get(&ssh)
+            .is_ok_and(|answer| answer.body == "the box's SSH")
+    };
+    until("SSH answers", answers);
+    let immich = phone.get("http://immich.family.test/").unwrap();
+    assert_eq!((immich.status, immich.body.as_str()), (502, ""));
+
+    // Unlocked and started, it answers without another word to tailscaled.
+    let immich = WebServer::start_at(nobody, "the family's photos");
+    until("the phone reaches Immich", || reaches_immich(&phone));
+    assert!(immich.asked() > 0);
+}
+
+#[test]
 fn disable_cuts_the_family_off_and_enroll_brings_it_back_without_a_login() {
     let Some(it) = test_box() else { return };
     let (code, enrolled) = it.enrol_by_key();
@@ -231,6 +321,18 @@ fn a_key_comes_by_file_descriptor_and_shows_nowhere() {
     assert!(!everything.contains(key.trim()));
     // Only SSH was asked for.
     assert_eq!(it.json(&["remote", "status"]).1["immich"], Value::Null);
+
+    // And as a systemd credential, as at the first boot.
+    assert_eq!(it.json(&["remote", "disable", "--forget"]).0, 0);
+    let credential = it.folder.path().join("immich-appliance.tailscale-auth-key");
+    std::fs::copy(it.key_file("1h"), credential).unwrap();
+    let output = it
+        .command(&["--no-input", "remote", "enroll"])
+        .args(["--login-server", it.headscale.url()])
+        .env("CREDENTIALS_DIRECTORY", it.folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }
 
 #[test]
@@ -285,7 +387,9 @@ fn what_goes_wrong_says_what_to_do() {
             .contains("--login-server")
     );
 
-    // What is typed wrong is known before anything is asked.
+    // What is typed wrong is known before anything is asked, and so is a key in an argument.
+    let argument = ["remote", "enroll", "--auth-key=tskey-auth-0123"];
+    assert_eq!(it.run(&argument).status.code(), Some(2));
     assert_eq!(it.json(&["remote", "enroll", "--hostname", "a b"]).0, 2);
     let two = [&key[..], &["--auth-key-fd", "0"]].concat();
     assert_eq!(
@@ -341,11 +445,17 @@ fn the_key_is_warned_of_before_it_expires_and_renewed_after() {
     );
     let output = it.run(&["remote", "status"]);
     assert!(said(&output).contains("expires in 5 days"), "{output:?}");
+    let notice = it.finding_of_doctor();
+    assert_eq!(notice["verdict"], "notice");
+    assert!(notice["detail"].as_str().unwrap().contains("in 5 days"));
 
     it.headscale.expire("immich", None);
     until("the key has expired", || {
         it.json(&["remote", "status"]).1["state"] == "key-expired"
     });
+    let bad = it.finding_of_doctor();
+    assert_eq!(bad["verdict"], "bad");
+    assert_eq!(bad["mend"], "immich-appliance remote enroll");
     assert_eq!(it.json(&["remote", "status", "--alarm"]).0, 1);
 
     let (code, enrolled) = it.enrol_by_key();

@@ -30,7 +30,13 @@ impl WebServer {
     /// Starts it; it runs as long as the test's process.
     #[must_use]
     pub fn start(words: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), words)
+    }
+
+    /// Starts it where nothing listens.
+    #[must_use]
+    pub fn start_at(address: SocketAddr, words: &'static str) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("its port");
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);

@@ -119,3 +119,43 @@ pub fn day(time: Timestamp) -> String {
         .strftime("%Y-%m-%d")
         .to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use appliance_tailnet::standing::Standing;
+
+    use super::*;
+
+    fn remote(state: State, key: KeyAge) -> Remote {
+        Remote {
+            standing: Standing {
+                state,
+                server: "https://headscale.example".into(),
+                hostname: "immich".into(),
+                name: Some("immich.family.test".into()),
+                addresses: Vec::new(),
+                tags: Vec::new(),
+                key_expiry: Some("2030-01-02T12:00:00Z".parse().unwrap()),
+                tailnet: None,
+                certificate_name: None,
+                version: String::new(),
+                health: Vec::new(),
+            },
+            immich: Some("http://immich.family.test".into()),
+            key,
+        }
+    }
+
+    #[test]
+    fn the_line_of_status_warns_before_the_key_expires_and_says_so_after() {
+        let fine = remote(State::Connected, KeyAge::Fine).line().unwrap();
+        assert!(fine.ends_with(": http://immich.family.test"), "{fine}");
+        let soon = remote(State::Connected, KeyAge::Soon { days: 5 }).line();
+        let soon = soon.unwrap();
+        assert!(soon.starts_with(&fine), "{soon}");
+        assert!(soon.contains("WARNING") && soon.contains("in 5 days, on 2030-01-02"));
+        let expired = remote(State::KeyExpired, KeyAge::Expired).line().unwrap();
+        assert_eq!(expired, State::KeyExpired.text());
+        assert_eq!(remote(State::NotEnrolled, KeyAge::Fine).line(), None);
+    }
+}
