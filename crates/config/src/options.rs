@@ -294,6 +294,22 @@ pub(crate) const RULES: &[Rule] = &[
         shown_path,
         "The folder of what is kept outside the drive: which drive belongs to this machine, copies of its header, and when the last backup was made."
     ),
+    rule!(
+        "remote.tailscale_socket",
+        "path",
+        remote.tailscale_socket,
+        value::path,
+        shown_path,
+        "The socket of tailscaled, which `remote` talks to."
+    ),
+    rule!(
+        "remote.key_warning_days",
+        "number",
+        remote.key_warning_days,
+        |value| value::integer(value, 1, 90),
+        shown_number,
+        "How many days before the box's key in the tailnet expires it is warned of."
+    ),
 ];
 
 fn optional<T>(

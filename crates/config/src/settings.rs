@@ -19,6 +19,8 @@ pub struct Settings {
     pub backup: Backup,
     /// What is kept outside the drive.
     pub state: State,
+    /// How the box is reached from afar.
+    pub remote: Remote,
 }
 
 impl Settings {
@@ -230,6 +232,24 @@ impl Default for State {
     fn default() -> Self {
         Self {
             directory: "/var/lib/immich-appliance".into(),
+        }
+    }
+}
+
+/// `[remote]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// The socket of tailscaled.
+    pub tailscale_socket: PathBuf,
+    /// So many days before its key in the tailnet expires, it is warned of.
+    pub key_warning_days: u32,
+}
+
+impl Default for Remote {
+    fn default() -> Self {
+        Self {
+            tailscale_socket: "/run/tailscale/tailscaled.sock".into(),
+            key_warning_days: 14,
         }
     }
 }

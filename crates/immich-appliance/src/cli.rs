@@ -3,6 +3,7 @@
 
 mod backup;
 mod drive;
+mod remote;
 mod secrets;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use drive::{
     HeaderCommand, HeaderRestore, PassphraseAdd, PassphraseChange, PassphraseCommand,
     PassphraseRemove,
 };
+pub use remote::{AuthKey, RemoteCommand, RemoteDisable, RemoteEnroll, RemoteStatus};
 pub use secrets::{Destruction, NewDrive, Passphrase, RepositoryAccess, Selected};
 
 /// The photo server that a family owns: unlock, start, back up, recover.
@@ -81,6 +83,9 @@ pub enum Command {
     /// Back up to an encrypted repository, look into it, restore from it
     #[command(subcommand)]
     Backup(BackupCommand),
+    /// Reach the box from anywhere through a Tailscale network
+    #[command(subcommand)]
+    Remote(RemoteCommand),
     /// Rebuild everything on a blank drive from a backup
     Recover(Recover),
     /// Look into the configuration

@@ -8,6 +8,7 @@ pub mod drive;
 pub mod generate;
 pub mod lock;
 pub mod recover;
+pub mod remote;
 pub mod restart;
 pub mod start;
 pub mod status;

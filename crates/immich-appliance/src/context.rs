@@ -207,6 +207,12 @@ impl Context {
         Ok(self.lock("backup.lock", None)?)
     }
 
+    /// Keeps other changes of the tailnet away until it is dropped. Not the others' lock: a login
+    /// waits for a person, and the drive may have to be unlocked meanwhile.
+    pub fn exclusively_for_remote(&self) -> anyhow::Result<Lock> {
+        Ok(self.lock("remote.lock", None)?)
+    }
+
     fn lock(&self, name: &str, wait: Option<Duration>) -> Result<Lock, LockError> {
         // It makes the folder, too.
         Lock::acquire(&self.runtime_directory().join(name), wait)

@@ -3,5 +3,6 @@
 pub mod create;
 pub mod open;
 pub mod placement;
+pub mod remote;
 pub mod repository;
 pub mod services;
