@@ -31,27 +31,27 @@ in
     };
   };
 
-  # Not services.cloudflared: it runs tunnels whose keys and rules lie on this machine, at boot.
   config = lib.mkIf (cfg.enable && cloudflared.enable) {
-    systemd.services.immich-appliance-cloudflared = {
-      description = "Immich through a Cloudflare tunnel";
-      # With Immich, on the mounted drive, and no longer than that.
-      wantedBy = [ "immich-appliance.target" ];
+    services.cloudflared = {
+      enable = true;
+      inherit (cloudflared) package;
+      tunnels.immich-appliance = {
+        inherit (cloudflared) tokenFile;
+      };
+    };
+
+    # With Immich, on the mounted drive, and no longer than that.
+    systemd.services.cloudflared-tunnel-immich-appliance = {
+      wantedBy = lib.mkForce [ "immich-appliance.target" ];
       partOf = [ "immich-appliance.target" ];
       bindsTo = [ "mnt-immich_drive.mount" ];
-      wants = [ "network-online.target" ];
       after = [
         "mnt-immich_drive.mount"
-        "network-online.target"
         "immich-server.service"
       ];
       unitConfig.AssertPathIsMountPoint = cfg.drive.mountPoint;
       serviceConfig = {
-        ExecStart = "${lib.getExe cloudflared.package} --no-autoupdate --metrics 127.0.0.1:0 tunnel run --token-file \${CREDENTIALS_DIRECTORY}/token";
-        LoadCredential = [ "token:${cloudflared.tokenFile}" ];
-        Restart = "on-failure";
         RestartSec = 10;
-        DynamicUser = true;
         CapabilityBoundingSet = "";
         NoNewPrivileges = true;
         PrivateDevices = true;
@@ -66,6 +66,11 @@ in
           "AF_NETLINK"
         ];
         SystemCallArchitectures = "native";
+      };
+      # The package is updated with the box, and nobody asks for its figures.
+      environment = {
+        NO_AUTOUPDATE = "true";
+        TUNNEL_METRICS = "127.0.0.1:0";
       };
     };
   };

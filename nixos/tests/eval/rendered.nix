@@ -109,11 +109,14 @@ in
     holds =
       config:
       let
-        service = config.systemd.services.immich-appliance-cloudflared;
+        service = config.systemd.services.cloudflared-tunnel-immich-appliance;
       in
       service.wantedBy == [ "immich-appliance.target" ]
       && service.bindsTo == [ "mnt-immich_drive.mount" ]
-      && service.serviceConfig.LoadCredential == [ "token:/mnt/immich_drive/secrets/cloudflared-token" ];
+      &&
+        service.serviceConfig.LoadCredential == [
+          "credentials.json:/mnt/immich_drive/secrets/cloudflared-token"
+        ];
   };
   there-is-no-default-password.holds =
     config:
