@@ -21,15 +21,28 @@ require_packages() {
         "${missing[@]}" >/dev/null
 }
 
-# Rust itself: Debian 12's and 13's own are too old, so a newer one has to be there.
+# Rust itself. Debian's `rustc` is too old; the one that Debian keeps up to date for its
+# browsers is not, and is there for Debian 12 and 13.
 require_rust() {
-    local wanted found
+    local wanted
     wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
     [ -d "$HOME/.cargo/bin" ] && PATH="$HOME/.cargo/bin:$PATH"
-    found=$(cargo --version 2>/dev/null | cut -d' ' -f2 || true)
-    if [ -z "$found" ] || [ "$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n1)" != "$wanted" ]; then
-        echo "Rust $wanted or newer is needed (found: ${found:-none})." >&2
-        echo "On Debian 13: apt-get install rustup, then: rustup default stable" >&2
+    rust_is_new_enough "$wanted" && return
+    if dpkg-query --show --showformat='${db:Status-Abbrev}' rustc rustup 2>/dev/null | grep -q '^ii'; then
+        echo "Rust $wanted or newer is needed, and an older one is installed." >&2
+        echo "Update it (rustup update stable), or make room: apt-get remove rustc rustup" >&2
         exit 1
     fi
+    require_packages scripts/packages-rust
+    rust_is_new_enough "$wanted" && return
+    echo "Rust $wanted or newer is needed; found: $(cargo --version 2>&1)" >&2
+    echo "apt-get update && apt-get upgrade may bring it, or rustup." >&2
+    exit 1
+}
+
+rust_is_new_enough() {
+    local wanted=$1 found
+    found=$(rustc --version 2>/dev/null | cut -d' ' -f2)
+    [ -n "$found" ] && command -v cargo >/dev/null &&
+        [ "$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n1)" = "$wanted" ]
 }

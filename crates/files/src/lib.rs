@@ -3,11 +3,13 @@
 //! Also the [`Lock`] that keeps two runs of the tool from interleaving.
 
 mod error;
+mod give;
 mod lock;
 mod owner;
 mod write;
 
 pub use error::{Error, Result};
+pub use give::give_to;
 pub use lock::{Lock, LockError};
 pub use owner::{Owner, OwnerError};
 pub use write::{create_dir_durably, remove_durably, sync_dir, write_durably, write_durably_owned};

@@ -5,6 +5,9 @@ mod backup;
 mod drive;
 mod secrets;
 
+#[cfg(test)]
+mod docs_tests;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -80,6 +83,9 @@ pub enum Command {
     Backup(BackupCommand),
     /// Rebuild everything on a blank drive from a backup
     Recover(Recover),
+    /// Look into the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Print the completion script of a shell
     Completions(Completions),
     /// Write man pages, completions and the reference pages into a folder
@@ -144,6 +150,13 @@ pub struct Recover {
     /// Consent to erase the drive.
     #[command(flatten)]
     pub destruction: Destruction,
+}
+
+/// `config …`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Read the configuration and say what is wrong with it; needs no root
+    Check,
 }
 
 /// `completions`

@@ -15,7 +15,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{BackupCommand, Cli, Command, DriveCommand, HeaderCommand, PassphraseCommand};
+use cli::{
+    BackupCommand, Cli, Command, ConfigCommand, DriveCommand, HeaderCommand, PassphraseCommand,
+};
 use context::Context;
 use report::Report;
 
@@ -34,6 +36,7 @@ fn run(cli: Cli) -> anyhow::Result<Box<dyn Report>> {
     match &cli.command {
         Command::Completions(arguments) => return commands::completions::run(arguments),
         Command::Generate(arguments) => return commands::generate::run(arguments),
+        Command::Config(ConfigCommand::Check) => return commands::config::check::run(&cli.global),
         _ => {}
     }
     if sudo::is_needed() {
@@ -84,7 +87,7 @@ fn run(cli: Cli) -> anyhow::Result<Box<dyn Report>> {
             }
         },
         Command::Recover(arguments) => commands::recover::run(&context, arguments),
-        Command::Completions(_) | Command::Generate(_) => {
+        Command::Completions(_) | Command::Config(_) | Command::Generate(_) => {
             unreachable!("taken before root is asked for")
         }
     }

@@ -38,6 +38,7 @@ fn help_lists_every_command_and_hides_the_packagers_own() {
         "doctor",
         "backup",
         "recover",
+        "config",
         "completions",
     ] {
         assert!(
@@ -75,6 +76,23 @@ fn a_wrong_configuration_is_named_with_its_file_and_is_wrong_usage() {
     let said = text(&output.stderr);
     assert!(said.contains(file) && said.contains("mount_pint"), "{said}");
     assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_configuration_can_be_checked_without_root_and_without_a_box() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let check = || run(&["--config", file.to_str().unwrap(), "config", "check"]);
+
+    let missing = check();
+    assert_ne!(missing.status.code(), Some(0));
+    std::fs::write(&file, "[drive]\nmount_point = \"/mnt/photos\"\n").unwrap();
+    assert_eq!(check().status.code(), Some(0));
+    std::fs::write(&file, "[drive]\nmount_point = \"photos\"\n").unwrap();
+    let wrong = check();
+    assert_eq!(wrong.status.code(), Some(2));
+    let said = text(&wrong.stderr);
+    assert!(said.contains("mount_point"), "{said}");
 }
 
 #[test]

@@ -264,32 +264,7 @@ fn open_to_owner(path: &Path) -> Result<(), MediaError> {
 /// When a folder cannot be read or an owner cannot be changed; the next run completes it.
 pub fn give_to(root: &Path, owner: Owner) -> Result<u64, MediaError> {
     root_exists(root)?;
-    let mut changed = 0;
-    let mut folders = vec![root.to_owned()];
-    let mut give = |path: &Path, metadata: &fs::Metadata| -> Result<(), MediaError> {
-        if owner_of(metadata) != owner {
-            lchown(path, Some(owner.uid), Some(owner.gid))
-                .map_err(failed("change the owner of", path))?;
-            changed += 1;
-        }
-        Ok(())
-    };
-    give(
-        root,
-        &fs::symlink_metadata(root).map_err(failed("look at", root))?,
-    )?;
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).map_err(failed("read", &folder))? {
-            let entry = entry.map_err(failed("read", &folder))?;
-            let path = entry.path();
-            let metadata = entry.metadata().map_err(failed("look at", &path))?;
-            give(&path, &metadata)?;
-            if metadata.is_dir() {
-                folders.push(path);
-            }
-        }
-    }
-    Ok(changed)
+    Ok(appliance_files::give_to(root, owner)?)
 }
 
 #[cfg(test)]

@@ -76,7 +76,8 @@ impl<'a> Command<'a> {
     pub fn spawn(self) -> Result<Running> {
         let line = quote(&self.line);
         let inner = match &self.user {
-            Some(user) => format!("runuser -l {} -c {line}", quote(user)),
+            // Not with `-c`: it would take the terminal away.
+            Some(user) => format!("runuser -l {} --session-command={line}", quote(user)),
             None => format!("bash -c {line}"),
         };
         let mut command = self.ssh.client();
@@ -96,6 +97,7 @@ impl<'a> Command<'a> {
             stdin: child.stdin.take(),
             stdout: Collector::start(child.stdout.take()),
             stderr: Collector::start(child.stderr.take()),
+            seen: 0,
             child,
             line: self.line,
             deadline: Instant::now() + self.limit,
@@ -128,6 +130,8 @@ pub struct Running {
     stdin: Option<ChildStdin>,
     stdout: Collector,
     stderr: Collector,
+    /// How much of standard output has been expected and seen.
+    seen: usize,
     deadline: Instant,
     limit: Duration,
 }
@@ -155,7 +159,8 @@ impl Running {
             .doing(|| format!("typing into `{}`", self.line))
     }
 
-    /// Waits until its standard output holds a text, and returns all of it so far.
+    /// Waits until its standard output holds a text after what was expected before, and
+    /// returns all of it so far.
     ///
     /// # Errors
     /// [`Error::Failed`] when it ends without saying so, [`Error::Stuck`] past
@@ -165,7 +170,9 @@ impl Running {
             // In this order: what it said last is there once it has ended.
             let ended = self.ended()?;
             let stdout = self.stdout.text();
-            if stdout.contains(text) {
+            let new = stdout.get(self.seen..).unwrap_or_default();
+            if let Some(start) = new.find(text) {
+                self.seen += start + text.len();
                 return Ok(stdout);
             }
             let (command, stderr) = (self.line.clone(), self.stderr.text());

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 pub use appliance_files::Owner;
-use appliance_files::{OwnerError, create_dir_durably};
+use appliance_files::{OwnerError, create_dir_durably, give_to};
 use serde::Serialize;
 
 /// Folder of Immich's files.
@@ -190,16 +190,20 @@ impl Rule {
                 return Err(LayoutError::NotAFolder { path: path.clone() });
             }
             Some(_) => {
-                create_dir_durably(&self.path, self.mode, Some(self.owner)).map_err(|error| {
-                    LayoutError::Failed {
-                        doing: error.action,
-                        path: error.path,
-                        source: error.source,
-                    }
-                })?;
+                create_dir_durably(&self.path, self.mode, Some(self.owner))?;
             }
         }
         Ok(finding)
+    }
+}
+
+impl From<appliance_files::Error> for LayoutError {
+    fn from(error: appliance_files::Error) -> Self {
+        Self::Failed {
+            doing: error.action,
+            path: error.path,
+            source: error.source,
+        }
     }
 }
 
@@ -236,6 +240,32 @@ pub fn create(root: &Path, owners: &Owners, pg_major: u32) -> Result<Vec<Finding
         mended.extend(rule.enforce()?);
     }
     Ok(mended)
+}
+
+/// Gives the media and the database to this machine's users where the drive comes from a machine
+/// with other user numbers, which shows in who owns the folder. Tells how many files and folders
+/// changed hands. An interrupted run is completed by the next.
+///
+/// # Errors
+/// When a folder cannot be read or an owner cannot be changed.
+pub fn adopt(root: &Path, owners: &Owners, pg_major: u32) -> Result<u64, LayoutError> {
+    let data = pgdata(root, pg_major)?;
+    let mut changed = 0;
+    for (folder, owner) in [
+        (root.join(IMMICH_DATA), owners.immich),
+        (root.join(POSTGRES), owners.postgres),
+        (data, owners.postgres),
+    ] {
+        let foreign = match fs::symlink_metadata(&folder) {
+            Ok(metadata) => metadata.is_dir() && metadata.uid() != owner.uid,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(LayoutError::failed("look at", &folder)(error)),
+        };
+        if foreign {
+            changed += give_to(&folder, owner)?;
+        }
+    }
+    Ok(changed)
 }
 
 /// What is not as it should be. Changes nothing.

@@ -187,3 +187,38 @@ fn a_version_file_that_makes_no_sense_is_an_error_not_a_missing_cluster() {
         assert!(matches!(error, LayoutError::NotAVersion { .. }), "{error}");
     }
 }
+
+#[test]
+fn a_drive_from_a_machine_with_other_user_numbers_is_adopted_whole() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("SKIPPED: only root can give files away");
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    create(root.path(), &own(), 15).unwrap();
+    for path in ["immich_data/upload/a.jpg", "postgres/15/base/1"] {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, b"").unwrap();
+    }
+    let other = |uid| Owner { uid, gid: uid };
+    let owners = Owners {
+        immich: other(4242),
+        postgres: other(4243),
+        secrets: own().secrets,
+    };
+    // The folder, upload and the photo; the folder, 15, base and the file in it.
+    assert_eq!(adopt(root.path(), &owners, 15).unwrap(), 3 + 4);
+    assert_eq!(adopt(root.path(), &owners, 15).unwrap(), 0);
+    assert_eq!(check(root.path(), &owners).unwrap(), []);
+    let uid = |path| fs::metadata(root.path().join(path)).unwrap().uid();
+    assert_eq!(uid("immich_data/upload/a.jpg"), 4242);
+    assert_eq!(uid("postgres/15/base/1"), 4243);
+    assert_eq!(uid("secrets"), 0);
+}
+
+#[test]
+fn an_empty_drive_has_nothing_to_adopt() {
+    let root = TempDir::new().unwrap();
+    assert_eq!(adopt(root.path(), &own(), 15).unwrap(), 0);
+}

@@ -179,6 +179,13 @@ pub fn put_in_order(context: &Context) -> anyhow::Result<()> {
     let root = context.mount_point();
     let owners = context.owners()?;
     let major = postgres_major(context)?;
+    let adopted = layout::adopt(root, &owners, major)?;
+    if adopted > 0 {
+        context.ui.say(format!(
+            "The drive comes from a box with other user numbers: {adopted} files and folders now \
+             belong to this one's."
+        ));
+    }
     for finding in layout::create(root, &owners, major)? {
         tracing::info!(?finding, "mended");
     }
