@@ -14,4 +14,6 @@ pub use bytesize::ByteSize;
 pub use error::{Error, Place};
 pub use load::{CONFIG_FILE, CONFIG_FOLDER};
 pub use options::OptionDoc;
-pub use settings::{Backup, Database, Drive, Encryption, Immich, Scope, Services, Settings, State};
+pub use settings::{
+    Backup, Database, Drive, Encryption, FirstBoot, Immich, Scope, Services, Settings, State,
+};

@@ -3,17 +3,23 @@
 //! A person's PC writes `appliance.toml` there before the box has ever run ([`Settings`],
 //! [`password`]); the box takes it over once and erases what is secret in it.
 
+pub mod apply;
+pub mod console;
 pub mod fields;
+pub mod network;
 pub mod password;
+pub mod plan;
 
 mod error;
 mod render;
 mod settings;
+mod take_over;
 mod validate;
 mod wifi;
 
 pub use error::{Problem, Problems};
 pub use settings::{Settings, StaticAddress, Tailnet, Wifi};
+pub use take_over::{Record, TakeOverError, last_record, take_over};
 pub use wifi::pre_shared_key;
 
 /// Name of the settings file on the FAT partition.
