@@ -84,6 +84,27 @@ impl Release {
         Ok(Sums::parse(&String::from_utf8_lossy(&text))?)
     }
 
+    /// Puts the release's sums and, if there is one, their signature beside the images.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub fn keep_sums(&self, folder: &Path) -> Result<(), FetchError> {
+        for name in [SUMS, SIGNATURE] {
+            let text = match self.small(name) {
+                Err(FetchError::Missing { .. }) if name == SIGNATURE => continue,
+                other => other?,
+            };
+            let path = folder.join(name);
+            appliance_files::write_durably(&path, &text, 0o644).map_err(|error| {
+                FetchError::Write {
+                    path,
+                    source: error.source,
+                }
+            })?;
+        }
+        Ok(())
+    }
+
     fn url(&self, name: &str) -> String {
         format!("{}/{name}", self.base)
     }
