@@ -105,7 +105,7 @@ fn a_mounted_card_and_one_in_use_are_refused() {
     }
     let (folder, recipe, image) = image();
     let card = Card::new(recipe.size().max(16 * MIB));
-    images::run("mkfs.vfat", &[text(&card.device)]);
+    images::run("mkfs.ext4", &["-q", "-F", text(&card.device)]);
     let place = folder.path().join("mounted");
     fs::create_dir(&place).unwrap();
     let mut arguments = vec!["flash", text(&image), "--unsigned"];
