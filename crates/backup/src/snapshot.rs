@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Zoned;
 
-pub use browse::{find, latest, list, ls, read_file};
+pub use browse::{find, latest, list, ls, ls_recursive, read_file};
 pub use take::run;
 
 pub(crate) use browse::node_at;

@@ -127,6 +127,15 @@ fn a_snapshot_can_be_looked_into_and_one_file_read() {
         (file.path, file.kind, file.size),
         (manifest.clone(), Kind::File, 14)
     );
+    let below = snapshot::ls_recursive(&repository, &snapshot, &the_box.media()).unwrap();
+    let paths: Vec<_> = below.iter().map(|entry| entry.path.as_path()).collect();
+    assert_eq!(
+        paths[..2],
+        [the_box.media().join("backups"), manifest.clone()]
+    );
+    assert!(below.len() > entries.len() && !paths.contains(&the_box.media().as_path()));
+    let only = snapshot::ls_recursive(&repository, &snapshot, &manifest).unwrap();
+    assert_eq!(only.len(), 1);
     let content = snapshot::read_file(&repository, &snapshot, &manifest).unwrap();
     assert_eq!(content, b"{\"assets\": 50}");
     let missing = snapshot::read_file(&repository, &snapshot, &the_box.media().join("nothing"));

@@ -47,6 +47,10 @@ impl Appliance {
         Ok(known.insert(snapshot).clone())
     }
 
+    pub(crate) fn into_machine(self) -> Machine {
+        self.0
+    }
+
     /// Immich's address, as seen from the host.
     ///
     /// # Errors
@@ -78,6 +82,12 @@ fn product() -> Result<Layer> {
             &cache::workspace().join("systemd"),
         )
         .map(|layer| layer.command("systemctl daemon-reload"))
+}
+
+impl From<Machine> for Appliance {
+    fn from(machine: Machine) -> Self {
+        Self(machine)
+    }
 }
 
 impl Deref for Appliance {

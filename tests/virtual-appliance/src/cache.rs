@@ -67,11 +67,11 @@ impl InUse {
 
 /// Returns the finished thing `kind/key`, making it first if it is not there.
 /// Only one process makes things of a kind at a time; the others wait for it.
-pub(crate) fn ensure(
+pub(crate) fn ensure<E: From<Error>>(
     kind: &str,
     key: &str,
-    make: impl FnOnce(&Path) -> Result<()>,
-) -> Result<InUse> {
+    make: impl FnOnce(&Path) -> std::result::Result<(), E>,
+) -> std::result::Result<InUse, E> {
     let shelf = subfolder(kind)?;
     let path = shelf.join(key);
     let doing = || format!("looking after {}", path.display());
@@ -197,7 +197,7 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 /// [`Error::Io`] when a folder cannot be removed, or while a machine runs.
 pub fn clean() -> Result<()> {
     let folder = folder();
-    for kind in ["runs", "snapshots", "images"] {
+    for kind in ["runs", "homes", "snapshots", "images"] {
         let shelf = folder.join(kind);
         if !shelf.is_dir() {
             continue;

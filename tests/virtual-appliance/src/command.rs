@@ -29,6 +29,7 @@ pub struct Command<'a> {
     user: Option<String>,
     stdin: Vec<u8>,
     terminal: bool,
+    shown: bool,
     limit: Duration,
 }
 
@@ -40,6 +41,7 @@ impl<'a> Command<'a> {
             user: None,
             stdin: Vec::new(),
             terminal: false,
+            shown: false,
             limit: LIMIT,
         }
     }
@@ -60,6 +62,12 @@ impl<'a> Command<'a> {
     /// standard output, and what is on standard input is typed.
     pub fn terminal(mut self) -> Self {
         self.terminal = true;
+        self
+    }
+
+    /// Copies what it writes to standard output to this program's own, as it comes.
+    pub fn shown(mut self) -> Self {
+        self.shown = true;
         self
     }
 
@@ -95,8 +103,8 @@ impl<'a> Command<'a> {
             .doing(|| "starting ssh".into())?;
         let mut running = Running {
             stdin: child.stdin.take(),
-            stdout: Collector::start(child.stdout.take()),
-            stderr: Collector::start(child.stderr.take()),
+            stdout: Collector::start(child.stdout.take(), self.shown),
+            stderr: Collector::start(child.stderr.take(), false),
             seen: 0,
             child,
             line: self.line,
@@ -166,35 +174,55 @@ impl Running {
     /// [`Error::Failed`] when it ends without saying so, [`Error::Stuck`] past
     /// the limit.
     pub fn expect(&mut self, text: &str) -> Result<String> {
+        if self.expect_any(&[text])?.is_some() {
+            return Ok(self.stdout.text());
+        }
+        let status = self.ended()?.and_then(|status| status.code());
+        Err(Error::Failed {
+            command: self.line.clone(),
+            status: status.unwrap_or(CONNECTION_LOST),
+            stdout: self.stdout.text(),
+            stderr: self.stderr.text(),
+        })
+    }
+
+    /// Waits until one of these texts is on standard output after what was expected
+    /// before, and says which; [`None`] when it ends without.
+    ///
+    /// # Errors
+    /// [`Error::Stuck`] past the limit.
+    pub fn expect_any(&mut self, texts: &[&str]) -> Result<Option<usize>> {
         loop {
             // In this order: what it said last is there once it has ended.
             let ended = self.ended()?;
             let stdout = self.stdout.text();
             let new = stdout.get(self.seen..).unwrap_or_default();
-            if let Some(start) = new.find(text) {
-                self.seen += start + text.len();
-                return Ok(stdout);
+            let found = texts.iter().enumerate().filter_map(|(which, text)| {
+                let start = new.find(text)?;
+                Some((start, start + text.len(), which))
+            });
+            if let Some((_, end, which)) = found.min() {
+                self.seen += end;
+                return Ok(Some(which));
             }
-            let (command, stderr) = (self.line.clone(), self.stderr.text());
-            if let Some(status) = ended {
-                return Err(Error::Failed {
-                    command,
-                    status: status.code().unwrap_or(CONNECTION_LOST),
-                    stdout,
-                    stderr,
-                });
+            if ended.is_some() {
+                return Ok(None);
             }
             if Instant::now() >= self.deadline {
-                let limit = self.limit;
                 return Err(Error::Stuck {
-                    command,
-                    limit,
+                    command: self.line.clone(),
+                    limit: self.limit,
                     stdout,
-                    stderr,
+                    stderr: self.stderr.text(),
                 });
             }
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// What it has written to standard output so far.
+    pub fn so_far(&self) -> String {
+        self.stdout.text()
     }
 
     /// Waits for its end.
@@ -250,13 +278,17 @@ struct Collector {
 }
 
 impl Collector {
-    fn start(pipe: Option<impl Read + Send + 'static>) -> Self {
+    fn start(pipe: Option<impl Read + Send + 'static>, shown: bool) -> Self {
         let content = Arc::new(Mutex::new(Vec::new()));
         let written = Arc::clone(&content);
         let reader = pipe.map(|mut pipe| {
             thread::spawn(move || {
                 let mut buffer = [0; 65536];
                 while let Ok(count @ 1..) = pipe.read(&mut buffer) {
+                    if shown {
+                        let mut own = io::stdout().lock();
+                        let _ = own.write_all(&buffer[..count]).and_then(|()| own.flush());
+                    }
                     written
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)

@@ -56,13 +56,23 @@ impl Disk {
     /// # Errors
     /// [`Error::Program`](crate::Error::Program) when copying fails.
     pub fn duplicate(&self, serial: &str) -> Result<Self> {
+        Self::copy(serial, &self.path)
+    }
+
+    /// A disk with the content of a file.
+    pub(crate) fn copy(serial: &str, from: &Path) -> Result<Self> {
         let copy = Self::at(serial)?;
         output(
             Command::new("cp")
                 .args(["--sparse=always", "--reflink=auto", "--"])
-                .args([&self.path, &copy.path]),
+                .args([from, &copy.path]),
         )?;
         Ok(copy)
+    }
+
+    /// Moves its content to a file that outlives this value.
+    pub(crate) fn keep(self, path: &Path) -> Result<()> {
+        fs::rename(&self.path, path).doing(|| format!("moving {}", path.display()))
     }
 
     /// The same disk with its write protection switched on or off; it counts

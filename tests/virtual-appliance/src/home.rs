@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io,
     path::Path,
+    time::Instant,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -23,6 +24,10 @@ const PASSWORD: &str = "immich password";
 const BUCKET: &str = "photos";
 /// Where the machine keeps the secrets that a person would type.
 const TYPED: &str = "/root/typed";
+
+/// The drive of a settled home: its serial number, and its size in MiB.
+const DRIVE: &str = "PHOTOS";
+const DRIVE_SIZE: u64 = 1024;
 
 /// An appliance with an S3 server beside it.
 pub struct Home {
@@ -47,11 +52,34 @@ impl Home {
     /// # Errors
     /// If machine or S3 server do not start.
     pub fn new(name: &str) -> Result<Self> {
+        Self::around(Appliance::start(name)?)
+    }
+
+    /// A machine with a drive on which Immich runs and the family has signed up: where most
+    /// stories begin. The way there is gone once, and kept as a snapshot.
+    ///
+    /// # Errors
+    /// As [`Home::new`], and as each step there.
+    pub fn settled(name: &str) -> Result<(Self, Disk)> {
+        let settled = Appliance::snapshot()?.with_disk(include_bytes!("home.rs"), || {
+            let mut home = Home::new("settling")?;
+            let disk = Disk::blank(DRIVE, DRIVE_SIZE)?;
+            home.appliance.plug(&disk)?;
+            home.create_drive(&disk)?;
+            home.unlock_and_start()?;
+            home.sign_up()?;
+            anyhow::Ok((home.appliance.into_machine(), disk))
+        })?;
+        let (machine, disk) = settled.start_with_disk(name, DRIVE)?;
+        Ok((Self::around(Appliance::from(machine))?, disk))
+    }
+
+    fn around(appliance: Appliance) -> Result<Self> {
         let s3_folder = tempfile::tempdir()?;
         let s3 = S3Server::start(s3_folder.path())?;
         s3.bucket(BUCKET)?;
         let home = Home {
-            appliance: Appliance::start(name)?,
+            appliance,
             s3,
             s3_folder,
         };
@@ -80,14 +108,33 @@ impl Home {
         Ok(())
     }
 
+    /// Takes away the settings that make tests quick, so that all is as in a real home.
+    ///
+    /// # Errors
+    /// If the machine does not take it.
+    pub fn without_test_settings(&self) -> Result<()> {
+        self.appliance
+            .sh("rm /etc/immich-appliance/config.toml")
+            .map(drop)?;
+        Ok(())
+    }
+
     /// Runs the command without questions; its whole outcome is given.
     ///
     /// # Errors
     /// Only if the machine cannot be reached.
     pub fn run(&self, arguments: &str) -> Result<Output> {
-        Ok(self
+        let begun = Instant::now();
+        let output = self
             .appliance
-            .run(&format!("immich-appliance --no-input {arguments}"))?)
+            .run(&format!("immich-appliance --no-input {arguments}"))?;
+        eprintln!(
+            "{}: immich-appliance {arguments}: {} after {:.1} s",
+            self.appliance.name(),
+            output.status,
+            begun.elapsed().as_secs_f64()
+        );
+        Ok(output)
     }
 
     /// Runs the command, which must succeed, and gives its JSON document.

@@ -143,9 +143,14 @@ impl Machine {
         self.wait_until_up("booting")
     }
 
-    /// Loads a saved state instead of booting, and sets the clock right.
-    pub(crate) fn wake(&mut self, state: &Path) -> Result<()> {
+    /// Loads a saved state instead of booting, with the disk that was plugged in then, and
+    /// sets the clock right.
+    pub(crate) fn wake(&mut self, state: &Path, disk: Option<&Disk>) -> Result<()> {
         let mut qemu = self.hardware.start(true)?;
+        self.disks.extend(disk.map(PluggedDisk::from));
+        for disk in &self.disks {
+            qemu.plug(disk)?;
+        }
         qemu.load(state)?;
         qemu.resume()?;
         self.switched_on(qemu)?;

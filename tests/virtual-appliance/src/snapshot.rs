@@ -10,13 +10,17 @@ use std::{
 
 use crate::{
     cache::{self, InUse, Key},
-    error::{Doing, Result},
+    disk::Disk,
+    error::{Doing, Error, Result},
     image::BaseImage,
     machine::Machine,
     probe::{self, Accelerator},
     qemu::{self, Boot},
     turn,
 };
+
+/// The disk that was plugged in, in a snapshot's folder.
+const PLUGGED: &str = "plugged.raw";
 
 /// What a snapshot has over the base image: files, then commands that put them
 /// to use.
@@ -95,6 +99,8 @@ pub struct Snapshot {
     image: Arc<BaseImage>,
     accelerator: Accelerator,
     folder: Arc<InUse>,
+    /// What its disk is based on, which has to stay.
+    _base: Option<Arc<InUse>>,
 }
 
 impl Snapshot {
@@ -124,7 +130,53 @@ impl Snapshot {
             image: Arc::clone(image),
             accelerator,
             folder: Arc::new(folder),
+            _base: None,
         })
+    }
+
+    /// The snapshot of what a machine becomes that starts from this one and has a USB disk
+    /// plugged in, made first if it is not there. `steps` is everything that decides what
+    /// `make` does; it gives the running machine and its disk.
+    ///
+    /// # Errors
+    /// As `make`, and as saving the machine.
+    pub fn with_disk<E: From<Error>>(
+        &self,
+        steps: &[u8],
+        make: impl FnOnce() -> std::result::Result<(Machine, Disk), E>,
+    ) -> std::result::Result<Self, E> {
+        let mut key = Key::default();
+        // A snapshot that was made anew has another disk, even if from the same parts.
+        let state = self.path("state");
+        let made = fs::metadata(&state).and_then(|state| state.modified());
+        let made = made.doing(|| format!("looking at {}", state.display()))?;
+        key.add("on", self.folder.path().as_os_str().as_encoded_bytes());
+        key.add("of", format!("{made:?}").as_bytes());
+        key.add("steps", steps);
+        let _turn = turn::take()?;
+        let folder = cache::ensure("homes", &key.finish(), |folder| {
+            let (machine, disk) = make()?;
+            machine.save(&folder.join("state"), &folder.join("disk.qcow2"))?;
+            disk.keep(&folder.join(PLUGGED))?;
+            Ok::<_, E>(())
+        })?;
+        Ok(Self {
+            image: Arc::clone(&self.image),
+            accelerator: self.accelerator,
+            folder: Arc::new(folder),
+            _base: Some(Arc::clone(&self.folder)),
+        })
+    }
+
+    /// A machine of its own that goes on where the snapshot was taken, with a copy of the
+    /// disk that was plugged in.
+    ///
+    /// # Errors
+    /// As [`Snapshot::start`], and when the disk cannot be copied.
+    pub fn start_with_disk(&self, name: &str, serial: &str) -> Result<(Machine, Disk)> {
+        let disk = Disk::copy(serial, &self.path(PLUGGED))?;
+        let machine = self.woken(name, Some(&disk))?;
+        Ok((machine, disk))
     }
 
     /// A machine of its own that goes on where the snapshot was taken.
@@ -133,6 +185,10 @@ impl Snapshot {
     /// [`Error::Ended`](crate::Error::Ended) or [`Error::Qmp`](crate::Error::Qmp) when QEMU cannot
     /// load the snapshot.
     pub fn start(&self, name: &str) -> Result<Machine> {
+        self.woken(name, None)
+    }
+
+    fn woken(&self, name: &str, disk: Option<&Disk>) -> Result<Machine> {
         let mut machine = Machine::new(
             name,
             self.accelerator,
@@ -140,7 +196,7 @@ impl Snapshot {
             &self.path("disk.qcow2"),
             Some(Arc::clone(&self.folder)),
         )?;
-        machine.wake(&self.path("state"))?;
+        machine.wake(&self.path("state"), disk)?;
         Ok(machine)
     }
 

@@ -10,15 +10,11 @@ use virtual_appliance::{
     photos,
 };
 
-fn started(name: &str, disk: &Disk) -> Result<Home> {
-    let mut home = Home::new(name)?;
-    home.appliance.plug(disk)?;
-    home.create_drive(disk)?;
-    home.unlock_and_start()?;
-    home.sign_up()?;
+fn with_photos(name: &str) -> Result<(Home, Disk)> {
+    let (mut home, disk) = Home::settled(name)?;
     let folder = tempfile::tempdir()?;
     upload(&home.log_in()?, &photos::generate(folder.path(), 5)?)?;
-    Ok(home)
+    Ok((home, disk))
 }
 
 /// Expects a failure that says `words`, and that the snapshots are as before and whole.
@@ -47,13 +43,11 @@ fn only_good(home: &Home, snapshot: &serde_json::Value) -> Result<()> {
 }
 
 #[test]
-#[ignore = "written, and not yet shown to pass in the virtual appliance"]
 fn a_full_repository_disk_is_named_and_costs_nothing() -> Result<()> {
     if !can_run() {
         return Ok(());
     }
-    let disk = Disk::blank("PHOTOS", 1024)?;
-    let home = started("repository-full", &disk)?;
+    let (home, _disk) = with_photos("repository-full")?;
     home.appliance
         .sh("mkdir /mnt/second && mount -t tmpfs -o size=24m tmpfs /mnt/second")?;
     home.json("backup init /mnt/second/repository")?;
@@ -72,13 +66,11 @@ fn a_full_repository_disk_is_named_and_costs_nothing() -> Result<()> {
 }
 
 #[test]
-#[ignore = "written, and not yet shown to pass in the virtual appliance"]
 fn a_server_that_stops_half_way_is_named_and_costs_nothing() -> Result<()> {
     if !can_run() {
         return Ok(());
     }
-    let disk = Disk::blank("PHOTOS", 1024)?;
-    let mut home = started("server-stops", &disk)?;
+    let (mut home, _disk) = with_photos("server-stops")?;
     home.init_backup()?;
     let good = home.json("backup run")?;
     let large = "/mnt/immich_drive/immich_data/library/large";
@@ -116,13 +108,11 @@ fn a_server_that_stops_half_way_is_named_and_costs_nothing() -> Result<()> {
 }
 
 #[test]
-#[ignore = "written, and not yet shown to pass in the virtual appliance"]
 fn a_truncated_dump_is_never_backed_up_as_good() -> Result<()> {
     if !can_run() {
         return Ok(());
     }
-    let disk = Disk::blank("PHOTOS", 1024)?;
-    let home = started("truncated-dump", &disk)?;
+    let (home, _disk) = with_photos("truncated-dump")?;
     home.init_backup()?;
     let good = home.json("backup run")?;
     // A pg_dump that breaks off and still claims success.

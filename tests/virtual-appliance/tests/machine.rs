@@ -191,7 +191,6 @@ fn a_reboot_is_orderly_and_keeps_the_disk() -> Result<()> {
 }
 
 #[test]
-#[ignore = "not seen to pass in the last run, whose time was cut short"]
 fn two_machines_live_side_by_side() -> Result<()> {
     if !can_run() {
         return Ok(());
@@ -212,7 +211,6 @@ fn two_machines_live_side_by_side() -> Result<()> {
 }
 
 #[test]
-#[ignore = "not seen to pass in the last run, whose time was cut short"]
 fn the_base_units_start_with_a_mounted_drive() -> Result<()> {
     if !can_run() {
         return Ok(());

@@ -133,6 +133,36 @@ pub fn ls(repository: &Repository, snapshot: &Snapshot, path: &Path) -> Result<V
         .collect())
 }
 
+/// All entries below a folder of a snapshot, each folder before what is in it, or the one
+/// entry if the path is a file's.
+///
+/// # Errors
+/// [`Error::NotInSnapshot`], or what befell the repository.
+pub fn ls_recursive(
+    repository: &Repository,
+    snapshot: &Snapshot,
+    path: &Path,
+) -> Result<Vec<Entry>> {
+    let index = repository.indexed()?;
+    let node = node_at(repository, snapshot, path)?;
+    if node.subtree.is_none() {
+        return Ok(vec![entry(path.to_path_buf(), &node)]);
+    }
+    let mut all = Vec::new();
+    // What is still to be looked into, the next one last.
+    let mut waiting = vec![(path.to_path_buf(), node)];
+    while let Some((path, node)) = waiting.pop() {
+        if let Some(subtree) = node.subtree {
+            let inside = tree(repository, &index, subtree)?.nodes.into_iter().rev();
+            waiting.extend(inside.map(|node| (path.join(node.name()), node)));
+        }
+        all.push(entry(path, &node));
+    }
+    // The folder itself was asked for.
+    all.remove(0);
+    Ok(all)
+}
+
 /// The content of one file of a snapshot. For small files: it is held in memory.
 ///
 /// # Errors

@@ -59,6 +59,18 @@ pub enum Cluster {
     None,
 }
 
+impl Cluster {
+    /// The versions of a database that is there, but not for a server of this major version:
+    /// such a server would not start on it, or would start beside it with an empty one.
+    pub fn needs_other_than(&self, major: u32) -> Option<Vec<u32>> {
+        match self {
+            Self::Direct { major: found } if *found != major => Some(vec![*found]),
+            Self::Versioned { majors } if !majors.contains(&major) => Some(majors.clone()),
+            _ => None,
+        }
+    }
+}
+
 /// Something about a folder that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "type")]

@@ -222,3 +222,18 @@ fn an_empty_drive_has_nothing_to_adopt() {
     let root = TempDir::new().unwrap();
     assert_eq!(adopt(root.path(), &own(), 15).unwrap(), 0);
 }
+
+#[test]
+fn a_database_of_another_version_is_told_from_one_that_fits_and_from_none() {
+    assert_eq!(Cluster::None.needs_other_than(15), None);
+    assert_eq!(Cluster::Direct { major: 15 }.needs_other_than(15), None);
+    assert_eq!(
+        Cluster::Direct { major: 14 }.needs_other_than(15),
+        Some(vec![14])
+    );
+    let both = Cluster::Versioned {
+        majors: vec![14, 15],
+    };
+    assert_eq!(both.needs_other_than(15), None);
+    assert_eq!(both.needs_other_than(16), Some(vec![14, 15]));
+}

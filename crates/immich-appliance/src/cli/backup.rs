@@ -63,8 +63,11 @@ pub struct BackupLs {
     /// A snapshot: an ID or its beginning, or latest
     #[arg(default_value = "latest")]
     pub snapshot: String,
-    /// Only below this path
+    /// What is in this folder, instead of in the drive's own
     pub path: Option<PathBuf>,
+    /// What is in its folders as well, and in theirs
+    #[arg(long, short)]
+    pub recursive: bool,
 }
 
 /// `backup check`

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use appliance_drive::layout;
 use appliance_immich::api::Client;
 use appliance_immich::database::{Contents, Database};
 use appliance_immich::media::{FOLDERS, MARKER};
@@ -49,6 +50,7 @@ pub struct UnitLine {
 /// Starts everything in order and waits until Immich is truly ready.
 pub fn start(context: &Context) -> anyhow::Result<Started> {
     let services = &context.settings.services;
+    refuse_other_postgresql(context)?;
     let mut changed = start_units(context, &services.database_units, None)?;
     refuse_empty_database_over_photos(context)?;
     changed |= start_units(context, &services.units, Some(&services.target))?;
@@ -183,6 +185,28 @@ fn with_log(context: &Context, error: anyhow::Error, unit: &str) -> anyhow::Erro
         format!("see all it said with: journalctl -u {unit} -b"),
     )
     .into()
+}
+
+/// PostgreSQL opens only a database of its own major version. Where another one lies on the
+/// drive, it would fail, or make an empty one beside it.
+fn refuse_other_postgresql(context: &Context) -> anyhow::Result<()> {
+    let installed = context.postgresql()?.installed_major()?;
+    let cluster = layout::postgres_cluster(context.mount_point())?;
+    let Some(found) = cluster.needs_other_than(installed) else {
+        return Ok(());
+    };
+    let found: Vec<String> = found.iter().map(u32::to_string).collect();
+    Err(Refused::new(
+        Exit::Refused,
+        format!(
+            "not starting Immich: the database on the drive is of PostgreSQL {}, and this box has \
+             PostgreSQL {installed}",
+            found.join(" and ")
+        ),
+        "give the box that version of PostgreSQL again, or recover everything onto another drive \
+         with: immich-appliance recover",
+    )
+    .into())
 }
 
 /// A fresh database over old photos starts happily and looks as if all were lost; uploading

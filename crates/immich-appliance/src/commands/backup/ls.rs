@@ -1,6 +1,6 @@
 //! `backup ls`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use appliance_backup::snapshot::{self, Entry, Kind};
 use serde::Serialize;
@@ -33,7 +33,11 @@ pub fn run(context: &Context, arguments: &BackupLs) -> anyhow::Result<Box<dyn Re
         .path
         .as_deref()
         .unwrap_or_else(|| context.mount_point());
-    let entries = snapshot::ls(&repository, &snapshot, Path::new(path))?;
+    let entries = if arguments.recursive {
+        snapshot::ls_recursive(&repository, &snapshot, path)?
+    } else {
+        snapshot::ls(&repository, &snapshot, path)?
+    };
     Ok(Box::new(Listing {
         snapshot: snapshot.id,
         entries: entries.into_iter().map(Listed::from).collect(),

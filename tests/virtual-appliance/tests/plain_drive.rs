@@ -1,0 +1,44 @@
+//! A drive without encryption, for those who opt out: it mounts and starts at boot.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use virtual_appliance::{Disk, can_run, home::Home};
+
+#[test]
+fn a_drive_without_encryption_mounts_and_starts_at_boot() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let mut home = Home::new("plain-drive")?;
+    let disk = Disk::blank("PHOTOS", 1024)?;
+    home.appliance.plug(&disk)?;
+    let name = home.name_of(&disk)?;
+    home.json(&format!(
+        "drive create /dev/{name} --erase {name} --encryption none"
+    ))?;
+    home.appliance
+        .sh("systemctl enable immich-appliance-unlock.service")?;
+    home.json("unlock --start")?;
+    home.sign_up()?;
+    ensure!(home.json("drive info")?["header"].is_null());
+    ensure!(home.run("drive passphrase add")?.status == 9);
+    ensure!(home.run("lock")?.status == 0);
+    ensure!(home.json("status")?["drive"]["state"] == "unlocked");
+
+    home.appliance.reboot()?;
+    let begun = Instant::now();
+    loop {
+        let status = home.json("status")?;
+        if status["immich"] == "ready" {
+            break;
+        }
+        ensure!(
+            begun.elapsed() < Duration::from_secs(300),
+            "Immich did not come up by itself: {status}"
+        );
+        std::thread::sleep(Duration::from_secs(2));
+    }
+    home.log_in()?;
+    Ok(())
+}
