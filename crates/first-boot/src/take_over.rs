@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::apply::{ApplyError, Machine};
 use crate::network::Stack;
-use crate::plan::{PlanError, plan};
+use crate::plan::{PlanError, Step, plan};
 use crate::{APPLIED_FILE_NAME, ERROR_FILE_NAME, FILE_NAME, MAX_BYTES, Problems, Settings};
 
 /// Name of the record in the folder of what the box remembers.
@@ -23,6 +23,12 @@ pub struct Record {
     pub time: String,
     /// What was taken over, in words, without secrets.
     pub done: Vec<String>,
+    /// The box's name, if one was given.
+    #[serde(default)]
+    pub hostname: Option<String>,
+    /// The locale, if one was given.
+    #[serde(default)]
+    pub locale: Option<String>,
 }
 
 /// Why settings were not taken over.
@@ -69,6 +75,7 @@ pub fn take_over(
     now: &str,
 ) -> Result<Option<Record>, TakeOverError> {
     let Some(path) = find(folder)? else {
+        keep_up(machine)?;
         return Ok(None);
     };
     let result = carry_out(&path, machine, now);
@@ -105,6 +112,26 @@ pub fn last_record(state: &Path) -> io::Result<Option<Record>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// A system that puts /etc together from its configuration at every boot, as NixOS does, has put
+/// links of its own in place of the name and the locale: what the card said goes on top again.
+fn keep_up(machine: &Machine) -> Result<(), TakeOverError> {
+    let record = last_record(&machine.state).map_err(failed("read", &machine.state.join(RECORD)))?;
+    let Some(record) = record else {
+        return Ok(());
+    };
+    let put_back = |below: &str| machine.root.join(below).is_symlink();
+    let name = record.hostname.filter(|_| put_back("etc/hostname"));
+    let locale = record.locale.filter(|_| put_back("etc/locale.conf"));
+    let steps = name.map(Step::Hostname).into_iter();
+    for step in steps.chain(locale.map(Step::Locale)) {
+        machine.apply(&step).map_err(|source| TakeOverError::Step {
+            title: step.title(),
+            source,
+        })?;
+    }
+    Ok(())
 }
 
 /// FAT knows no case, Linux does: Windows may have written `APPLIANCE.TOML`.
@@ -151,7 +178,9 @@ fn carry_out(path: &Path, machine: &Machine, now: &str) -> Result<Option<Record>
     }
     let record = Record {
         time: now.to_owned(),
-        done: steps.iter().map(crate::plan::Step::title).collect(),
+        done: steps.iter().map(Step::title).collect(),
+        hostname: settings.hostname.clone(),
+        locale: settings.locale.clone(),
     };
     let text = serde_json::to_vec_pretty(&record)
         .map_err(|error| failed("describe", path)(error.into()))?;

@@ -206,6 +206,27 @@ fn the_second_boot_changes_nothing_and_a_new_file_counts_again() {
 }
 
 #[test]
+fn a_system_that_puts_its_own_name_back_at_every_boot_gets_the_cards_again() {
+    let home = Home::new();
+    home.put("hostname = \"fotos\"\nlocale = \"de_DE.UTF-8\"\n");
+    home.boot().unwrap();
+    // A name that was changed by hand stays.
+    fs::write(home.path("etc/hostname"), "by-hand\n").unwrap();
+    assert_eq!(home.boot(), Ok(None));
+    assert_eq!(home.text("etc/hostname"), "by-hand\n");
+    for (name, own) in [("hostname", "immich\n"), ("locale.conf", "LANG=en_US.UTF-8\n")] {
+        let store = home.path(&format!("store-{name}"));
+        fs::write(&store, own).unwrap();
+        fs::remove_file(home.path("etc").join(name)).unwrap();
+        std::os::unix::fs::symlink(&store, home.path("etc").join(name)).unwrap();
+    }
+    assert_eq!(home.boot(), Ok(None));
+    assert_eq!(home.text("etc/hostname"), "fotos\n");
+    assert_eq!(home.text("etc/locale.conf"), "LANG=de_DE.UTF-8\n");
+    assert_eq!(home.text("store-hostname"), "immich\n");
+}
+
+#[test]
 fn a_bad_file_changes_nothing_and_says_every_reason_on_the_card() {
     let home = Home::new();
     let file = home

@@ -215,3 +215,43 @@ pub struct Generate {
     /// The folder to write into
     pub folder: PathBuf,
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn every_command_in_the_docs_is_understood() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let mut seen = 0;
+        for page in ["getting-started.md", "how-to/flash-a-card.md"] {
+            let text = std::fs::read_to_string(docs.join(page)).unwrap();
+            for line in text.lines().filter(|line| line.starts_with("    ")) {
+                let line = line.trim().trim_start_matches("sudo ");
+                if line.starts_with("immich-appliance-image ") {
+                    let parsed = Cli::try_parse_from(line.split_whitespace());
+                    assert!(parsed.is_ok(), "{page}: {line}\n{:?}", parsed.err());
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen >= 7, "only {seen} commands were found");
+    }
+
+    #[test]
+    fn the_reference_is_the_one_that_is_generated() {
+        let folder = tempfile::tempdir().unwrap();
+        crate::commands::generate::run(&Generate {
+            folder: folder.path().to_owned(),
+        })
+        .unwrap();
+        let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference");
+        for page in ["image-command-line.md", "appliance-toml.md"] {
+            let kept = std::fs::read_to_string(reference.join(page)).unwrap();
+            let made = std::fs::read_to_string(folder.path().join(page)).unwrap();
+            assert!(kept == made, "{page}: run scripts/generate-docs");
+        }
+    }
+}
