@@ -117,7 +117,8 @@ pub fn last_record(state: &Path) -> io::Result<Option<Record>> {
 /// A system that puts /etc together from its configuration at every boot, as NixOS does, has put
 /// links of its own in place of the name and the locale: what the card said goes on top again.
 fn keep_up(machine: &Machine) -> Result<(), TakeOverError> {
-    let record = last_record(&machine.state).map_err(failed("read", &machine.state.join(RECORD)))?;
+    let record =
+        last_record(&machine.state).map_err(failed("read", &machine.state.join(RECORD)))?;
     let Some(record) = record else {
         return Ok(());
     };

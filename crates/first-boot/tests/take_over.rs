@@ -214,7 +214,10 @@ fn a_system_that_puts_its_own_name_back_at_every_boot_gets_the_cards_again() {
     fs::write(home.path("etc/hostname"), "by-hand\n").unwrap();
     assert_eq!(home.boot(), Ok(None));
     assert_eq!(home.text("etc/hostname"), "by-hand\n");
-    for (name, own) in [("hostname", "immich\n"), ("locale.conf", "LANG=en_US.UTF-8\n")] {
+    for (name, own) in [
+        ("hostname", "immich\n"),
+        ("locale.conf", "LANG=en_US.UTF-8\n"),
+    ] {
         let store = home.path(&format!("store-{name}"));
         fs::write(&store, own).unwrap();
         fs::remove_file(home.path("etc").join(name)).unwrap();

@@ -235,14 +235,8 @@ impl Release {
         match answer.status().as_u16() {
             206 => {
                 let from = header("content-range").and_then(|range| {
-                    Some(
-                        range
-                            .strip_prefix("bytes ")?
-                            .split_once('-')?
-                            .0
-                            .parse()
-                            .ok()?,
-                    )
+                    let (from, _) = range.strip_prefix("bytes ")?.split_once('-')?;
+                    from.parse::<u64>().ok()
                 });
                 if from != Some(have) {
                     return Err(unreachable(

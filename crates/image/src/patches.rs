@@ -62,6 +62,13 @@ impl Patches {
         changed
     }
 
+    /// Each change with its place, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.0
+            .iter()
+            .map(|(place, bytes)| (*place, bytes.as_slice()))
+    }
+
     /// Whether all of the bytes from `at` on are changed, so that the original does not matter.
     pub(crate) fn covers(&self, at: u64, length: usize) -> bool {
         let mut covered = 0;

@@ -36,7 +36,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Put settings into a copy of an image; the image itself stays as it is
-    Customise(Customise),
+    Customise(Box<Customise>),
     /// Write an image onto a card, with settings, and read everything back
     Flash(Box<Flash>),
     /// Check an image against its sum, or a card against its image, and say what is on it

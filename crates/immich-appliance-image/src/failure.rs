@@ -112,9 +112,10 @@ fn meaning(error: &(dyn StdError + 'static)) -> Option<Meaning> {
         (Exit::NotReleased, Some(sum_mend(error)))
     } else if let Some(ImageError::Damaged { .. }) = error.downcast_ref() {
         (Exit::NotReleased, Some("fetch the image again".into()))
-    } else if error.is::<Problems>() || error.is::<PasswordError>() {
-        (Exit::Usage, None)
-    } else if error.is::<appliance_secret::ChoiceError>() {
+    } else if error.is::<Problems>()
+        || error.is::<PasswordError>()
+        || error.is::<appliance_secret::ChoiceError>()
+    {
         (Exit::Usage, None)
     } else {
         return None;

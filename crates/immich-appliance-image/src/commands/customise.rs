@@ -17,8 +17,8 @@ use crate::talk::Talk;
 struct Customised {
     image: PathBuf,
     output: PathBuf,
-    /// SHA-256 of the image that was read.
-    image_sum: String,
+    /// SHA-256 of the image, if all of it had to be read.
+    image_sum: Option<String>,
     settings: String,
 }
 
@@ -54,7 +54,7 @@ pub fn run(talk: Talk, arguments: &Customise) -> anyhow::Result<Box<dyn Report>>
     Ok(Box::new(Customised {
         image: arguments.image.clone(),
         output,
-        image_sum: sums::digits(&sum),
+        image_sum: sum.as_ref().map(sums::digits),
         settings: settings.render_without_secrets(),
     }))
 }
