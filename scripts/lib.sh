@@ -46,3 +46,13 @@ rust_is_new_enough() {
     [ -n "$found" ] && command -v cargo >/dev/null &&
         [ "$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n1)" = "$wanted" ]
 }
+
+# Programs of a list that Debian does not have, built once outside the clone.
+require_cargo_tools() {
+    local list=$1 folder wanted
+    folder=${XDG_CACHE_HOME:-$HOME/.cache}/immich-appliance/tools
+    PATH="$folder/bin:$PATH"
+    mapfile -t wanted < <(sed 's/#.*//' "$list" | tr -s ' \t' '\n' | sed '/^$/d')
+    # Each that is there at its version is left as it is.
+    cargo install --quiet --locked --root "$folder" "${wanted[@]}"
+}

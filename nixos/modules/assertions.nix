@@ -53,10 +53,6 @@ in
       message = "${o "updates.reboot"} is on, but ${o "updates.enable"} is off: nothing would ever restart the machine.";
     }
     {
-      assertion = remote.cloudflared.enable -> remote.cloudflared.tokenFile != null;
-      message = "The Cloudflare tunnel needs its token: set ${o "remote.cloudflared.tokenFile"} to the path of a file that holds it.";
-    }
-    {
       assertion = remote.caddy.enable -> remote.caddy.domain != null;
       message = "Caddy needs the name that Immich is opened by: set ${o "remote.caddy.domain"}.";
     }

@@ -50,7 +50,8 @@ in
       internal = true;
       readOnly = true;
       default =
-        if !(immich.openFirewall || cfg.remote.tailscale.enable) then
+        # What leads here from afar does so from this machine.
+        if !immich.openFirewall then
           "127.0.0.1"
         # On "::" the kernel answers both kinds of address.
         else if config.networking.enableIPv6 then
@@ -61,7 +62,8 @@ in
 
     openFirewall = lib.mkOption {
       type = lib.types.bool;
-      default = true;
+      default = !cfg.remote.caddy.enable;
+      defaultText = lib.literalMD "`true`; `false` with `remote.caddy`";
       description = ''
         Whether the home network reaches Immich. If not, it listens on this machine only, and one of
         the `remote` ways leads to it.

@@ -326,6 +326,22 @@ pub(crate) const RULES: &[Rule] = &[
         shown_option_path,
         "A file that the SSH server includes, written to let the user in by password as long as there is no key. Without it the SSH server is left as it is."
     ),
+    rule!(
+        "remote.tailscale_socket",
+        "path",
+        remote.tailscale_socket,
+        value::path,
+        shown_path,
+        "The socket of tailscaled, which `remote` talks to."
+    ),
+    rule!(
+        "remote.key_warning_days",
+        "number",
+        remote.key_warning_days,
+        |value| value::integer(value, 1, 90),
+        shown_number,
+        "How many days before the box's key in the tailnet expires it is warned of."
+    ),
 ];
 
 fn optional<T>(

@@ -21,6 +21,8 @@ pub struct Settings {
     pub state: State,
     /// How the box is set up by the file on its card.
     pub first_boot: FirstBoot,
+    /// How the box is reached from afar.
+    pub remote: Remote,
 }
 
 impl Settings {
@@ -257,6 +259,24 @@ impl Default for FirstBoot {
             user: "admin".into(),
             keys_file: None,
             password_sign_in_file: None,
+        }
+    }
+}
+
+/// `[remote]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// The socket of tailscaled.
+    pub tailscale_socket: PathBuf,
+    /// So many days before its key in the tailnet expires, it is warned of.
+    pub key_warning_days: u32,
+}
+
+impl Default for Remote {
+    fn default() -> Self {
+        Self {
+            tailscale_socket: "/run/tailscale/tailscaled.sock".into(),
+            key_warning_days: 14,
         }
     }
 }

@@ -3,9 +3,7 @@
 
 mod common;
 
-use std::fs;
-use std::io;
-use std::path::Path;
+use std::{fs, io, path::Path};
 
 use appliance_image::bmap::Bmap;
 use appliance_image::card::Card;
@@ -483,7 +481,6 @@ fn a_block_map_saves_writes_and_can_leave_out_nothing_but_zeros() {
     let mut expected = bytes.clone();
     patches.apply(0, &mut expected);
     assert!(card.medium == expected);
-
     // A map of another image: a stretch with data is missing.
     let data = common::FAT_START + recipe.fat * MIB + MIB;
     let fewer: Vec<u64> = blocks

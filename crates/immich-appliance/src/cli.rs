@@ -3,6 +3,7 @@
 
 mod backup;
 mod drive;
+mod remote;
 mod secrets;
 mod setup;
 
@@ -22,6 +23,7 @@ pub use drive::{
     HeaderCommand, HeaderRestore, PassphraseAdd, PassphraseChange, PassphraseCommand,
     PassphraseRemove,
 };
+pub use remote::{AuthKey, RemoteCommand, RemoteDisable, RemoteEnroll, RemoteStatus};
 pub use secrets::{Destruction, NewDrive, Passphrase, RepositoryAccess, Selected};
 pub use setup::{Setup, Stage};
 
@@ -85,6 +87,9 @@ pub enum Command {
     /// Back up to an encrypted repository, look into it, restore from it
     #[command(subcommand)]
     Backup(BackupCommand),
+    /// Reach the box from anywhere through a Tailscale network
+    #[command(subcommand)]
+    Remote(RemoteCommand),
     /// Rebuild everything on a blank drive from a backup
     Recover(Recover),
     /// Look into the configuration

@@ -9,6 +9,7 @@ pub mod first_boot;
 pub mod generate;
 pub mod lock;
 pub mod recover;
+pub mod remote;
 pub mod restart;
 pub mod setup;
 pub mod start;

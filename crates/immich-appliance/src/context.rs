@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use appliance_config::Settings;
@@ -11,7 +12,7 @@ use appliance_drive::find::{Found, Wanted};
 use appliance_drive::layout::{self, Owners};
 use appliance_drive::mount;
 use appliance_drive::state::{DriveState, Expected, observe};
-use appliance_files::{Lock, Owner};
+use appliance_files::{Lock, LockError, Owner};
 use appliance_immich::api::Client;
 use appliance_immich::database::{Connection, Database, find_bin_dir};
 use appliance_services::Systemd;
@@ -26,6 +27,10 @@ use crate::ui::Ui;
 
 /// Made by the unit that ships with the tool, or by the tool itself.
 const RUNTIME_DIRECTORY: &str = "/run/immich-appliance";
+/// Held by whoever changes drive or services.
+const RUN_LOCK: &str = "lock";
+/// How long a run that is at work is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What every command works with.
 pub struct Context {
@@ -179,19 +184,38 @@ impl Context {
         self.systemd.get().context("cannot connect to systemd")
     }
 
-    /// Keeps other runs that change drive or services away until it is dropped.
+    /// Keeps other runs that change drive or services away until it is dropped. One that is
+    /// at work is waited for: most often it clears away after a drive that was pulled out.
     pub fn exclusively(&self) -> anyhow::Result<Lock> {
-        self.lock("lock")
+        match self.lock(RUN_LOCK, None) {
+            Err(LockError::Held { .. }) => {
+                self.ui
+                    .say("Another run is at work; waiting for it to end …");
+                Ok(self.lock(RUN_LOCK, Some(PATIENCE))?)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// The same, without waiting.
+    pub fn exclusively_at_once(&self) -> anyhow::Result<Lock> {
+        Ok(self.lock(RUN_LOCK, None)?)
     }
 
     /// Keeps other backups and checks away until it is dropped.
     pub fn exclusively_for_backup(&self) -> anyhow::Result<Lock> {
-        self.lock("backup.lock")
+        Ok(self.lock("backup.lock", None)?)
     }
 
-    fn lock(&self, name: &str) -> anyhow::Result<Lock> {
-        appliance_files::create_dir_durably(self.runtime_directory(), 0o755, None)?;
-        Ok(Lock::acquire(&self.runtime_directory().join(name), None)?)
+    /// Keeps other changes of the tailnet away until it is dropped. Not the others' lock: a login
+    /// waits for a person, and the drive may have to be unlocked meanwhile.
+    pub fn exclusively_for_remote(&self) -> anyhow::Result<Lock> {
+        Ok(self.lock("remote.lock", None)?)
+    }
+
+    fn lock(&self, name: &str, wait: Option<Duration>) -> Result<Lock, LockError> {
+        // It makes the folder, too.
+        Lock::acquire(&self.runtime_directory().join(name), wait)
     }
 
     /// The drive that the person named.

@@ -17,6 +17,7 @@ use clap::Parser;
 
 use cli::{
     BackupCommand, Cli, Command, ConfigCommand, DriveCommand, HeaderCommand, PassphraseCommand,
+    RemoteCommand,
 };
 use context::Context;
 use report::Report;
@@ -87,6 +88,13 @@ fn run(cli: Cli) -> anyhow::Result<Box<dyn Report>> {
             BackupCommand::Check(arguments) => commands::backup::check::run(&context, arguments),
             BackupCommand::Restore(arguments) => {
                 commands::backup::restore::run(&context, arguments)
+            }
+        },
+        Command::Remote(command) => match command {
+            RemoteCommand::Enroll(arguments) => commands::remote::enroll::run(&context, arguments),
+            RemoteCommand::Status(arguments) => commands::remote::status::run(&context, arguments),
+            RemoteCommand::Disable(arguments) => {
+                commands::remote::disable::run(&context, arguments)
             }
         },
         Command::Recover(arguments) => commands::recover::run(&context, arguments),

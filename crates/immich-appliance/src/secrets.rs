@@ -7,14 +7,17 @@ use appliance_backup::Credentials;
 use appliance_secret::{
     ObtainError, Obtained, RecoveryKey, Request, Secret, Source, systemd_credential,
 };
+use secrecy::SecretString;
 
-use crate::cli::{NewDrive, Passphrase, RepositoryAccess};
+use crate::cli::{AuthKey, NewDrive, Passphrase, RepositoryAccess};
 use crate::exit::Exit;
 use crate::failure::Refused;
 use crate::ui::Ui;
 
 /// The systemd credential that holds the drive's passphrase.
 const CREDENTIAL: &str = "immich-appliance.passphrase";
+/// The systemd credential that holds an auth key of the tailnet.
+const AUTH_KEY_CREDENTIAL: &str = "immich-appliance.tailscale-auth-key";
 /// How often a new secret may be typed differently the second time.
 const NEW_SECRET_TRIES: u32 = 3;
 
@@ -142,6 +145,24 @@ pub fn repository_password_source(ui: Ui, flags: &RepositoryAccess) -> anyhow::R
 /// Whether a flag names the repository's password.
 pub fn names_repository_password(flags: &RepositoryAccess) -> bool {
     flags.repository_password_file.is_some() || flags.repository_password_fd.is_some()
+}
+
+/// The auth key of the tailnet, if one was given. Without one, a person logs in.
+pub fn auth_key(ui: Ui, flags: &AuthKey) -> anyhow::Result<Option<SecretString>> {
+    let request = Request {
+        what: "the auth key",
+        flags: "--auth-key-file or --auth-key-fd",
+        file: flags.auth_key_file.as_deref(),
+        descriptor: flags.auth_key_fd,
+        credential: systemd_credential(AUTH_KEY_CREDENTIAL),
+        ..Request::default()
+    };
+    let source = Source::choose(&request)?;
+    if source.is_interactive() {
+        return Ok(None);
+    }
+    let secret = warned(ui, source.obtain("")?);
+    Ok(Some(SecretString::from(secret.expose_text()?.trim())))
 }
 
 fn warned(ui: Ui, obtained: Obtained) -> Secret {

@@ -2,5 +2,7 @@
 
 pub mod create;
 pub mod open;
+pub mod placement;
+pub mod remote;
 pub mod repository;
 pub mod services;

@@ -11,7 +11,11 @@ use anyhow::Context;
 
 /// Options that name a file descriptor. sudo closes every descriptor but the standard
 /// ones, so the one that is named is handed over as standard input.
-const DESCRIPTOR_OPTIONS: [&str; 2] = ["--passphrase-fd", "--repository-password-fd"];
+const DESCRIPTOR_OPTIONS: [&str; 3] = [
+    "--passphrase-fd",
+    "--repository-password-fd",
+    "--auth-key-fd",
+];
 
 /// Whether the tool must run itself again to be allowed what it has to do.
 pub fn is_needed() -> bool {

@@ -2,6 +2,7 @@
 //! holds the report alone.
 
 mod bars;
+mod qr;
 
 use std::io::IsTerminal;
 
@@ -29,6 +30,21 @@ impl Ui {
     /// not given.
     pub fn may_ask(self) -> bool {
         !self.no_input && std::io::stdin().is_terminal()
+    }
+
+    /// Whether a person may be waited for, on this terminal or elsewhere.
+    pub fn accepts_input(self) -> bool {
+        !self.no_input
+    }
+
+    /// Shows a link as a QR code, where there is a terminal to draw on.
+    pub fn show_qr_code(self, link: &str) {
+        if !std::io::stderr().is_terminal() {
+            return;
+        }
+        for line in qr::lines(link).into_iter().flatten() {
+            self.say(line);
+        }
     }
 
     /// Tells what is going on.

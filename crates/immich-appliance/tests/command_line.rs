@@ -38,6 +38,7 @@ fn help_lists_every_command_and_hides_the_packagers_own() {
         "status",
         "doctor",
         "backup",
+        "remote",
         "recover",
         "config",
         "completions",

@@ -1,4 +1,5 @@
-# The family's devices reach the box from anywhere, and nobody else does.
+# The family's devices reach the box from anywhere, and nobody else does. The command shares Immich
+# with them: no port of it is opened for that.
 {
   config,
   lib,
@@ -22,9 +23,16 @@ in
       default = null;
       example = "/etc/immich-appliance/tailscale-key";
       description = ''
-        A file with an auth key, with which the box joins the network by itself. Without it, run
-        `sudo tailscale up` once and open the address it prints.
+        A file with an auth key, with which the box joins the network by itself at boot. Without it,
+        run `sudo immich-appliance remote enroll` once and open the link it shows.
       '';
+    };
+
+    loginServer = lib.mkOption {
+      type = lib.types.nullOr (lib.types.strMatching "https?://[^ ]+");
+      default = null;
+      example = "https://headscale.example.org";
+      description = "Another control server than Tailscale's, for joining with `authKeyFile`.";
     };
   };
 
@@ -32,7 +40,6 @@ in
     services.tailscale = {
       enable = true;
       openFirewall = true;
-      inherit (tailscale) authKeyFile;
     };
     # The key that came on the card joins once, and is removed.
     systemd.services.immich-appliance-tailnet = lib.mkIf (tailscale.authKeyFile == null) {
@@ -45,14 +52,13 @@ in
         "tailscaled.service"
       ];
       unitConfig.ConditionPathExists = "/var/lib/immich-appliance/tailscale-auth-key";
-      path = [ config.services.tailscale.package ];
       script = ''
         cd /var/lib/immich-appliance
-        set -- --auth-key=file:tailscale-auth-key
+        set -- --timeout 120 --auth-key-file tailscale-auth-key
         if [ -s tailscale-login-server ]; then
-          set -- "$@" "--login-server=$(cat tailscale-login-server)"
+          set -- "$@" --login-server "$(cat tailscale-login-server)"
         fi
-        tailscale up "$@"
+        ${lib.getExe cfg.package} --no-input remote enroll "$@"
         rm tailscale-auth-key
       '';
       serviceConfig = {
@@ -61,8 +67,39 @@ in
         RestartSec = 60;
       };
     };
-    networking.firewall.interfaces.${config.services.tailscale.interfaceName}.allowedTCPPorts = [
-      cfg.immich.port
-    ];
+
+    systemd.services.immich-appliance-enroll = lib.mkIf (tailscale.authKeyFile != null) {
+      description = "Join the Tailscale network, and share Immich with it";
+      wantedBy = [ "multi-user.target" ];
+      wants = [
+        "tailscaled.service"
+        "network-online.target"
+      ];
+      after = [
+        "tailscaled.service"
+        "network-online.target"
+      ];
+      serviceConfig = {
+        Type = "oneshot";
+        RemainAfterExit = true;
+        LoadCredential = [ "immich-appliance.tailscale-auth-key:${tailscale.authKeyFile}" ];
+        ExecStart = lib.escapeShellArgs (
+          [
+            (lib.getExe cfg.package)
+            "--no-input"
+            "remote"
+            "enroll"
+            "--timeout"
+            "120"
+          ]
+          ++ lib.optionals (tailscale.loginServer != null) [
+            "--login-server"
+            tailscale.loginServer
+          ]
+        );
+        Restart = "on-failure";
+        RestartSec = 60;
+      };
+    };
   };
 }

@@ -14,12 +14,14 @@ let
       enable = true;
       authKeyFile = "/etc/immich-appliance/tailscale-key";
     };
+    tailscale-of-ones-own.remote.tailscale = {
+      enable = true;
+      authKeyFile = "/etc/immich-appliance/tailscale-key";
+      loginServer = "https://headscale.example.org";
+    };
     cloudflared = {
       immich.openFirewall = false;
-      remote.cloudflared = {
-        enable = true;
-        tokenFile = "/etc/immich-appliance/cloudflared-token";
-      };
+      remote.cloudflared.enable = true;
     };
     caddy = {
       immich.openFirewall = false;

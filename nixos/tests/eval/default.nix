@@ -86,3 +86,4 @@ lib.concatMap accepted (
 )
 ++ lib.concatMap refused (tests (import ./refused.nix arguments))
 ++ lib.concatMap rendered (tests (import ./rendered.nix arguments))
+++ import ./listeners.nix (arguments // { inherit onPlainMachine; })

@@ -42,9 +42,6 @@ in
       uuid = "5a2f7c1e-0d3b-4c8e-9f61-2b7d4e8a9c10";
     };
   } "nothing would ever restart";
-  tunnel-without-token = refused {
-    remote.cloudflared.enable = true;
-  } "The Cloudflare tunnel needs its token";
   caddy-without-name = refused {
     remote.caddy.enable = true;
   } "Caddy needs the name";

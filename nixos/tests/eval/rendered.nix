@@ -10,7 +10,6 @@ let
   ];
   startsByItself = config: name: config.systemd.services.${name}.wantedBy != [ ];
   noneStartByThemselves = config: !lib.any (startsByItself config) names;
-  sshPort = 22;
 in
 {
   nothing-of-immich-starts-at-boot.holds =
@@ -67,38 +66,54 @@ in
     config: config.services.immich.mediaLocation == "/mnt/immich_drive/immich_data";
   immich-owns-the-same-number-everywhere.holds =
     config: config.users.users.immich.uid == 428 && config.users.groups.immich.gid == 428;
-  only-ssh-and-immich-are-open.holds =
-    config:
-    config.networking.firewall.enable
-    &&
-      lib.sort lib.lessThan config.networking.firewall.allowedTCPPorts == [
-        sshPort
-        2283
-      ]
-    && config.networking.firewall.allowedUDPPorts == [ 5353 ];
   immich-hides-behind-caddy = {
     module = appliance {
-      immich.openFirewall = false;
       remote.caddy = {
         enable = true;
         domain = "photos.example.org";
       };
     };
-    holds =
-      config:
-      config.services.immich.host == "127.0.0.1"
-      && !lib.elem 2283 config.networking.firewall.allowedTCPPorts
-      && lib.elem 443 config.networking.firewall.allowedTCPPorts;
+    holds = config: config.services.immich.host == "127.0.0.1";
   };
-  the-tailnet-reaches-a-closed-immich = {
+  the-tailnet-needs-no-port-of-immich = {
     module = appliance {
       immich.openFirewall = false;
       remote.tailscale.enable = true;
     };
     holds =
       config:
-      config.services.immich.host == "::"
-      && config.networking.firewall.interfaces.tailscale0.allowedTCPPorts == [ 2283 ];
+      config.services.immich.host == "127.0.0.1"
+      && config.networking.firewall.trustedInterfaces == [ "lo" ]
+      && config.networking.firewall.interfaces == { };
+  };
+  a-key-brings-the-box-into-the-tailnet = {
+    module = appliance {
+      remote.tailscale = {
+        enable = true;
+        authKeyFile = "/etc/immich-appliance/tailscale-key";
+      };
+    };
+    # The key itself is in no argument.
+    holds =
+      config:
+      let
+        service = config.systemd.services.immich-appliance-enroll.serviceConfig;
+      in
+      service.LoadCredential == [
+        "immich-appliance.tailscale-auth-key:/etc/immich-appliance/tailscale-key"
+      ]
+      && !lib.hasInfix "tailscale-key" service.ExecStart;
+  };
+  the-tunnel-is-there-only-with-the-drive = {
+    module = appliance { remote.cloudflared.enable = true; };
+    holds =
+      config:
+      let
+        service = config.systemd.services.immich-appliance-cloudflared;
+      in
+      service.wantedBy == [ "immich-appliance.target" ]
+      && service.bindsTo == [ "mnt-immich_drive.mount" ]
+      && service.serviceConfig.LoadCredential == [ "token:/mnt/immich_drive/secrets/cloudflared-token" ];
   };
   there-is-no-default-password.holds =
     config:

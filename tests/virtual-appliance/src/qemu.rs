@@ -115,9 +115,11 @@ impl Hardware {
             .args(["-serial", "chardev:console"])
             .arg("-qmp")
             .arg(format!("unix:{},server=on,wait=off", option(&socket)))
+            // Unsafe only if the host fails: what the machine wrote is in the host's memory
+            // then. A power cut of the machine keeps it, flushed to the host's disk or not.
             .arg("-drive")
             .arg(format!(
-                "file={},format=qcow2,if=none,id=root,cache=writeback,discard=unmap",
+                "file={},format=qcow2,if=none,id=root,cache=unsafe,discard=unmap",
                 option(&self.disk)
             ))
             .args(["-device", "virtio-blk-pci,drive=root"])
@@ -250,6 +252,8 @@ impl Qemu {
                 "driver": "raw",
                 "node-name": disk.node(),
                 "read-only": disk.read_only,
+                // As for the root disk.
+                "cache": { "no-flush": true },
                 "file": { "driver": "file", "filename": disk.path },
             }),
         )?;

@@ -50,6 +50,13 @@ fn a_full_repository_disk_is_named_and_costs_nothing() -> Result<()> {
     let (home, _disk) = with_photos("repository-full")?;
     home.appliance
         .sh("mkdir /mnt/second && mount -t tmpfs -o size=24m tmpfs /mnt/second")?;
+    // A backup on the photos' own drive would be lost with it.
+    let beside = home.run("backup init /mnt/immich_drive/repository")?;
+    ensure!(
+        beside.status == 9 && beside.stderr.contains("own drive"),
+        "{}",
+        beside.stderr
+    );
     home.json("backup init /mnt/second/repository")?;
     let good = home.json("backup run")?;
     let large = "/mnt/immich_drive/immich_data/library/large";

@@ -35,7 +35,6 @@ fn cut(home: &mut Home, arguments: &str, sign: &str, disk: &Disk) -> Result<()> 
 }
 
 #[test]
-#[ignore = "written, and not yet shown to pass in the virtual appliance"]
 fn a_creation_and_an_unlock_that_were_cut_short_succeed_the_next_time() -> Result<()> {
     if !can_run() {
         return Ok(());
@@ -71,17 +70,11 @@ fn a_creation_and_an_unlock_that_were_cut_short_succeed_the_next_time() -> Resul
 }
 
 #[test]
-#[ignore = "written, and not yet shown to pass in the virtual appliance"]
 fn a_backup_and_a_recovery_that_were_cut_short_succeed_the_next_time() -> Result<()> {
     if !can_run() {
         return Ok(());
     }
-    let mut home = Home::new("cut-backup")?;
-    let disk = Disk::blank("PHOTOS", 1024)?;
-    home.appliance.plug(&disk)?;
-    home.create_drive(&disk)?;
-    home.unlock_and_start()?;
-    home.sign_up()?;
+    let (mut home, disk) = Home::settled("cut-backup")?;
     let folder = tempfile::tempdir()?;
     let client = home.log_in()?;
     let uploaded = upload(&client, &photos::generate(folder.path(), 20)?)?;

@@ -1,5 +1,7 @@
 //! `doctor`: looks for what is wrong and says how to mend it.
 
+mod tailnet;
+
 use appliance_drive::layout;
 use appliance_drive::luks;
 use appliance_drive::state::DriveState;
@@ -58,6 +60,7 @@ pub fn run(context: &Context, arguments: &Doctor) -> anyhow::Result<Box<dyn Repo
         findings.space(context);
     }
     findings.backup(context);
+    findings.tailnet(context);
     Ok(Box::new(findings))
 }
 

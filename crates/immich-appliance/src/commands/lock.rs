@@ -14,7 +14,12 @@ use crate::steps::{open, services};
 
 /// Stops Immich, unmounts the drive and closes it.
 pub fn run(context: &Context, arguments: &Lock) -> anyhow::Result<Box<dyn Report>> {
-    let _lock = context.exclusively()?;
+    let _lock = if arguments.gone {
+        // Whoever is at work clears away as well.
+        context.exclusively_at_once()?
+    } else {
+        context.exclusively()?
+    };
     match context.observe(None)? {
         DriveState::Gone { .. } => {
             open::clear_gone(context)?;

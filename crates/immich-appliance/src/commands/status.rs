@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::report::{Report, size};
+use crate::steps::remote::{self, Remote};
 use crate::steps::services::{self, UnitLine};
 
 #[derive(Debug, Serialize)]
@@ -20,6 +21,8 @@ struct Status {
     backup: Backup,
     space: Option<Usage>,
     addresses: Vec<String>,
+    /// `None` where tailscaled does not run.
+    remote: Option<Remote>,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,6 +74,7 @@ pub fn run(context: &Context) -> anyhow::Result<Box<dyn Report>> {
             None
         },
         addresses: context.addresses(),
+        remote: remote::look(context).ok(),
     }))
 }
 
@@ -150,6 +154,9 @@ impl Report for Status {
         }
         if self.immich == Immich::Ready || self.immich == Immich::WaitsForSignUp {
             lines.push(format!("{:10}{}", "address", self.addresses.join(" or ")));
+        }
+        if let Some(remote) = self.remote.as_ref().and_then(Remote::line) {
+            lines.push(format!("{:10}{remote}", "remote"));
         }
         if let Some(next) = self.next_step() {
             lines.push(format!("{:10}{next}", "next"));

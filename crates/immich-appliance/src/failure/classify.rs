@@ -1,5 +1,7 @@
 //! From the type of an error to exit code and mending command. Pure: one table.
 
+mod tailnet;
+
 use std::error::Error as StdError;
 
 use appliance_backup::Error as BackupError;
@@ -43,6 +45,7 @@ fn meaning(error: &(dyn StdError + 'static)) -> Option<Meaning> {
         .or_else(|| error.downcast_ref().and_then(mount))
         .or_else(|| error.downcast_ref().map(lock))
         .or_else(|| error.downcast_ref().map(backup))
+        .or_else(|| error.downcast_ref().map(tailnet::meaning))
         .or_else(|| {
             error
                 .downcast_ref::<appliance_config::Error>()

@@ -8,6 +8,7 @@ mod jobs;
 mod notifications;
 mod search;
 mod server;
+mod socket;
 pub(crate) mod system_config;
 mod upload;
 mod users;
@@ -53,6 +54,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/assets", post(upload::upload).delete(assets::delete))
         .route("/assets/{id}", get(assets::read))
         .route("/assets/{id}/original", get(assets::download))
+        .route("/socket.io/", get(socket::connect))
         .layer(DefaultBodyLimit::disable())
         .with_state(app);
     Router::new()

@@ -1,6 +1,6 @@
 //! `backup init`
 
-use appliance_backup::{Joined, Repository, Target};
+use appliance_backup::{Joined, Location, Repository, Target};
 use appliance_secret::{Secret, Source};
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::cli::BackupInit;
 use crate::context::Context;
 use crate::report::Report;
 use crate::secrets;
-use crate::steps::repository;
+use crate::steps::{placement, repository};
 
 #[derive(Debug, Serialize)]
 struct Initialised {
@@ -22,6 +22,9 @@ pub fn run(context: &Context, arguments: &BackupInit) -> anyhow::Result<Box<dyn 
     let _lock = context.exclusively_for_backup()?;
     context.require_mounted("set up the backup: its address and password are kept on the drive")?;
     let address = repository::address(context, &arguments.repository, &arguments.access)?;
+    if let Location::Local(folder) = &address.location {
+        placement::check(context, folder)?;
+    }
     let password_file = context.repository_password_file();
     let password = if secrets::names_repository_password(&arguments.access) {
         secrets::repository_password_source(context.ui, &arguments.access)?

@@ -1,0 +1,5 @@
+//! `remote …`
+
+pub mod disable;
+pub mod enroll;
+pub mod status;

@@ -1,0 +1,103 @@
+//! Where a repository in a local folder lies. A backup on the drive that it is a backup of is
+//! lost with it.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Refused;
+
+/// What a folder is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Placement {
+    /// The photos' own drive.
+    Drive,
+    /// The disk or SD card that the box runs from.
+    System,
+    Elsewhere,
+}
+
+/// Refuses a folder on the photos' drive, and warns of one on the SD card.
+pub fn check(context: &Context, folder: &Path) -> anyhow::Result<()> {
+    let doing = || format!("cannot tell which disk {} is on", folder.display());
+    let absolute = std::path::absolute(folder).with_context(doing)?;
+    match placement(&absolute, context.mount_point(), Path::new("/")).with_context(doing)? {
+        Placement::Drive => Err(Refused::new(
+            Exit::Refused,
+            format!(
+                "not setting up the backup in {}: that is on the photos' own drive, and would be \
+                 lost with it",
+                folder.display()
+            ),
+            "name a folder on another drive that is mounted, or an S3 bucket",
+        )
+        .into()),
+        Placement::System => {
+            context.ui.warn(format!(
+                "{} is on the disk that the box runs from, not on a second drive: such a disk, an \
+                 SD card above all, is small and wears out. If a second drive was meant, mount it \
+                 first",
+                folder.display()
+            ));
+            Ok(())
+        }
+        Placement::Elsewhere => Ok(()),
+    }
+}
+
+fn placement(folder: &Path, drive: &Path, root: &Path) -> io::Result<Placement> {
+    let existing = nearest_existing(folder)?;
+    let on = fs::metadata(&existing)?.dev();
+    Ok(if on == fs::metadata(drive)?.dev() {
+        Placement::Drive
+    } else if on == fs::metadata(root)?.dev() {
+        Placement::System
+    } else {
+        Placement::Elsewhere
+    })
+}
+
+/// The folder itself, or the one above it in which it would be made.
+fn nearest_existing(folder: &Path) -> io::Result<PathBuf> {
+    for above in folder.ancestors() {
+        match fs::canonicalize(above) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_where_its_nearest_existing_ancestor_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("not/yet/there");
+        let drive = |path: &Path| placement(&inside, path, Path::new("/proc")).unwrap();
+        assert_eq!(drive(folder.path()), Placement::Drive);
+        assert_eq!(drive(Path::new("/proc")), Placement::Elsewhere);
+        assert_eq!(
+            placement(&inside, Path::new("/proc"), folder.path()).unwrap(),
+            Placement::System
+        );
+    }
+
+    #[test]
+    fn a_link_counts_as_what_it_leads_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/proc/self", &link).unwrap();
+        assert_eq!(
+            placement(&link.join("x"), Path::new("/proc"), Path::new("/")).unwrap(),
+            Placement::Drive
+        );
+    }
+}

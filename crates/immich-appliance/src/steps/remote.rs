@@ -1,0 +1,161 @@
+//! The box in its Tailscale network, as several commands look at it.
+
+use appliance_tailnet::localapi::LocalApi;
+use appliance_tailnet::standing::{KeyAge, Standing, State};
+use appliance_tailnet::{Result, Tailnet};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::context::Context;
+
+/// The command that brings the box (back) into the network.
+pub const ENROLL: &str = "immich-appliance remote enroll";
+
+/// How the box is reached through its Tailscale network.
+#[derive(Debug, Serialize)]
+pub struct Remote {
+    /// How it stands.
+    #[serde(flatten)]
+    pub standing: Standing,
+    /// Immich's address in the network, if it is shared.
+    pub immich: Option<String>,
+    /// How urgent the key's expiry is.
+    #[serde(flatten)]
+    pub key: KeyAge,
+}
+
+/// tailscaled on this box.
+pub fn tailnet(context: &Context) -> Result<Tailnet> {
+    Tailnet::new(LocalApi::new(&context.settings.remote.tailscale_socket))
+}
+
+/// The web server that is shared: Immich itself, on this machine.
+pub fn target(context: &Context) -> &str {
+    &context.settings.immich.url
+}
+
+/// Looks.
+pub fn look(context: &Context) -> Result<Remote> {
+    let tailnet = tailnet(context)?;
+    let standing = tailnet.standing()?;
+    // What is served belongs to a place in a network.
+    let immich = match standing.state {
+        State::NotEnrolled | State::LoginWaits { .. } => None,
+        _ => tailnet.shared(target(context))?,
+    };
+    let days = context.settings.remote.key_warning_days;
+    Ok(Remote {
+        key: standing.key_age(Timestamp::now(), days),
+        standing,
+        immich,
+    })
+}
+
+impl Remote {
+    /// What is wrong with the key, or soon will be.
+    pub fn key_trouble(&self) -> Option<String> {
+        let when = self.standing.key_expiry.map(day).unwrap_or_default();
+        match self.key {
+            KeyAge::Fine => None,
+            KeyAge::Expired => Some(
+                "the box's key in the Tailscale network has expired: nobody reaches it from afar"
+                    .into(),
+            ),
+            KeyAge::Soon { days: 0 } => Some(format!(
+                "the box's key in the Tailscale network expires within a day, on {when}"
+            )),
+            KeyAge::Soon { days } => Some(format!(
+                "the box's key in the Tailscale network expires in {days} days, on {when}"
+            )),
+        }
+    }
+
+    /// One line for `status`; nothing to say of a box that is in no network.
+    pub fn line(&self) -> Option<String> {
+        let standing = &self.standing;
+        let mut line = standing.state.text().to_owned();
+        match standing.state {
+            State::NotEnrolled => return None,
+            State::Connected => {
+                if let Some(address) = self.immich.as_ref().or(standing.name.as_ref()) {
+                    line += &format!(": {address}");
+                }
+            }
+            _ => {}
+        }
+        if let (Some(trouble), false) = (self.key_trouble(), standing.state == State::KeyExpired) {
+            line += &format!("; WARNING: {trouble}");
+        }
+        Some(line)
+    }
+
+    /// The one command that helps most now.
+    pub fn next(&self) -> Option<String> {
+        match &self.standing.state {
+            State::NotEnrolled | State::Off => Some(ENROLL.into()),
+            State::LoginWaits { link } => Some(format!("open {link}, or begin again: {ENROLL}")),
+            State::NeedsApproval => Some(APPROVE.into()),
+            State::KeyExpired => Some(ENROLL.into()),
+            State::Connecting => None,
+            State::Connected if self.key != KeyAge::Fine => Some(KEEP.into()),
+            State::Connected if self.immich.is_none() => Some(ENROLL.into()),
+            State::Connected => None,
+        }
+    }
+}
+
+/// What an administrator has to do.
+pub const APPROVE: &str =
+    "approve the machine in the admin console of the network (Machines, its menu, Approve)";
+/// What keeps a box from expiring.
+pub const KEEP: &str = "in the admin console, switch off the key's expiry for this machine \
+     (Machines, its menu, Disable key expiry); or renew it: immich-appliance remote enroll after \
+     it has expired";
+
+/// A day as people write it, in the box's time zone.
+pub fn day(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::system())
+        .strftime("%Y-%m-%d")
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use appliance_tailnet::standing::Standing;
+
+    use super::*;
+
+    fn remote(state: State, key: KeyAge) -> Remote {
+        Remote {
+            standing: Standing {
+                state,
+                server: "https://headscale.example".into(),
+                hostname: "immich".into(),
+                name: Some("immich.family.test".into()),
+                addresses: Vec::new(),
+                tags: Vec::new(),
+                key_expiry: Some("2030-01-02T12:00:00Z".parse().unwrap()),
+                tailnet: None,
+                certificate_name: None,
+                version: String::new(),
+                health: Vec::new(),
+            },
+            immich: Some("http://immich.family.test".into()),
+            key,
+        }
+    }
+
+    #[test]
+    fn the_line_of_status_warns_before_the_key_expires_and_says_so_after() {
+        let fine = remote(State::Connected, KeyAge::Fine).line().unwrap();
+        assert!(fine.ends_with(": http://immich.family.test"), "{fine}");
+        let soon = remote(State::Connected, KeyAge::Soon { days: 5 }).line();
+        let soon = soon.unwrap();
+        assert!(soon.starts_with(&fine), "{soon}");
+        assert!(soon.contains("WARNING") && soon.contains("in 5 days, on 2030-01-02"));
+        let expired = remote(State::KeyExpired, KeyAge::Expired).line().unwrap();
+        assert_eq!(expired, State::KeyExpired.text());
+        assert_eq!(remote(State::NotEnrolled, KeyAge::Fine).line(), None);
+    }
+}

@@ -1,0 +1,292 @@
+//! The way into a tailnet: a plan of steps from where the machine stands, and what tailscaled's
+//! notifications mean on the way. Both are pure.
+
+use std::time::Duration;
+
+use crate::localapi::{BackendState, Notify, PrefsEdit};
+use crate::standing::{Standing, State, TAILSCALE, same_server, server};
+use crate::{Error, Result};
+
+/// A server that does not answer may be a network that is not up yet: for so long it is waited.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// The control server. `None`: the one it is enrolled with, or else Tailscale's own.
+    pub server: Option<String>,
+    /// The name in the tailnet. `None`: as it is.
+    pub hostname: Option<String>,
+    /// The tags, as `tag:name`. Empty: as they are.
+    pub tags: Vec<String>,
+}
+
+impl Wanted {
+    /// Checks what a person typed. Tags may be given without `tag:`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with a sentence that says what is wrong.
+    pub fn new(server: Option<&str>, hostname: Option<&str>, tags: &[String]) -> Result<Self> {
+        Ok(Self {
+            server: server.map(valid_server).transpose()?,
+            hostname: hostname.map(valid_hostname).transpose()?,
+            tags: tags
+                .iter()
+                .map(|tag| valid_tag(tag))
+                .collect::<Result<_>>()?,
+        })
+    }
+}
+
+fn valid_server(given: &str) -> Result<String> {
+    let wrong = || {
+        Error::Invalid(format!(
+            "{given:?} is no address of a control server; one looks like https://headscale.example"
+        ))
+    };
+    let url = url::Url::parse(given).map_err(|_| wrong())?;
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none() || !plain {
+        return Err(wrong());
+    }
+    Ok(given.trim_end_matches('/').to_owned())
+}
+
+fn valid_hostname(given: &str) -> Result<String> {
+    let good = (1..=63).contains(&given.len())
+        && given
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !given.starts_with('-')
+        && !given.ends_with('-');
+    if good {
+        Ok(given.to_ascii_lowercase())
+    } else {
+        Err(Error::Invalid(format!(
+            "{given:?} is no hostname: letters, digits and hyphens, at most 63"
+        )))
+    }
+}
+
+fn valid_tag(given: &str) -> Result<String> {
+    let name = given.strip_prefix("tag:").unwrap_or(given);
+    let good = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if good {
+        Ok(format!("tag:{name}"))
+    } else {
+        Err(Error::Invalid(format!(
+            "{given:?} is no tag: letters, digits and hyphens, beginning with a letter"
+        )))
+    }
+}
+
+/// One step. The order matters: with the server set while the connection is still off, no other
+/// server than this one is ever spoken to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Change preferences.
+    Set(PrefsEdit),
+    /// Start the connection to the control server anew, with the auth key if there is one.
+    Start,
+    /// Switch the connection on. Without it, tailscaled does not say why a login fails.
+    Run,
+    /// Begin a login.
+    Login,
+}
+
+/// The steps from where the machine stands to where it was asked to be. Empty: it is there, or
+/// only has to be waited for.
+///
+/// # Errors
+/// [`Error::OtherServer`]: leaving a tailnet is never a step on the way into another.
+pub fn plan(standing: &Standing, wanted: &Wanted) -> Result<Vec<Step>> {
+    let enrolled = standing.state.is_enrolled() || standing.state == State::NeedsApproval;
+    let known = enrolled || standing.state == State::KeyExpired;
+    if let (true, Some(other)) = (known, &wanted.server)
+        && !same_server(&standing.server, other)
+    {
+        return Err(Error::OtherServer {
+            current: standing.server.clone(),
+            wanted: other.clone(),
+        });
+    }
+    let mut edit = PrefsEdit {
+        hostname: wanted
+            .hostname
+            .clone()
+            .filter(|name| *name != standing.hostname),
+        advertise_tags: Some(wanted.tags.clone())
+            .filter(|tags| !tags.is_empty() && !same_tags(tags, &standing.tags)),
+        ..PrefsEdit::default()
+    };
+    let retagged = edit.advertise_tags.is_some();
+    if !known {
+        edit.control_url = Some(server(wanted.server.as_deref().unwrap_or(TAILSCALE)));
+        // A name or tags of an attempt before are not what is asked for now.
+        edit.hostname = wanted.hostname.clone();
+        edit.advertise_tags = Some(wanted.tags.clone());
+    }
+    let mut steps = Vec::new();
+    if !edit.is_empty() {
+        steps.push(Step::Set(edit));
+    }
+    match standing.state {
+        State::Connected | State::Connecting | State::NeedsApproval if retagged => {
+            // The server learns of tags by a new registration with the key that is there.
+            steps.extend([Step::Start, Step::Run]);
+        }
+        State::Connected | State::Connecting | State::NeedsApproval => {}
+        State::Off if retagged => steps.extend([Step::Start, Step::Run]),
+        State::Off => steps.push(Step::Run),
+        State::NotEnrolled | State::LoginWaits { .. } | State::KeyExpired => {
+            steps.extend([Step::Start, Step::Run, Step::Login]);
+        }
+    }
+    Ok(steps)
+}
+
+fn same_tags(one: &[String], other: &[String]) -> bool {
+    one.len() == other.len() && one.iter().all(|tag| other.contains(tag))
+}
+
+/// What a notification means to who waits.
+#[derive(Debug)]
+pub enum Seen {
+    /// Nothing yet.
+    Nothing,
+    /// A person has to open this link.
+    Link(String),
+    /// An administrator has to approve the machine.
+    NeedsApproval,
+    /// It is done.
+    Connected,
+    /// It will not succeed.
+    Failed(Error),
+}
+
+/// Reads tailscaled's notifications while it is waited for. Times are counted from the start.
+#[derive(Debug)]
+pub struct Watch {
+    server: String,
+    with_key: bool,
+    link: Option<String>,
+    needs_approval: bool,
+    /// Since when the login fails, and why.
+    trouble: Option<(Duration, String)>,
+}
+
+impl Watch {
+    /// For a login at this server.
+    #[must_use]
+    pub fn new(server: &str, with_key: bool) -> Self {
+        Self {
+            server: server.to_owned(),
+            with_key,
+            link: None,
+            needs_approval: false,
+            trouble: None,
+        }
+    }
+
+    /// Takes a notification.
+    pub fn take(&mut self, now: Duration, notify: &Notify) -> Seen {
+        if let Some(reason) = notify.err_message.as_deref().filter(|it| !it.is_empty()) {
+            return Seen::Failed(self.refused(reason));
+        }
+        if let Some(health) = &notify.health {
+            self.trouble = health.login_error().filter(|it| is_failure(it)).map(|why| {
+                let since = self.trouble.as_ref().map_or(now, |(since, _)| *since);
+                (since, why.to_owned())
+            });
+        }
+        match notify.state {
+            Some(BackendState::Running) => return Seen::Connected,
+            Some(BackendState::NeedsMachineAuth) if !self.needs_approval => {
+                self.needs_approval = true;
+                return Seen::NeedsApproval;
+            }
+            _ => {}
+        }
+        // With a key, a link can only be one that was left from before.
+        let link = notify.browse_to_url.as_deref().filter(|it| !it.is_empty());
+        match link {
+            Some(link) if !self.with_key => {
+                // It is the server's, so the server answers.
+                self.trouble = None;
+                if self.link.as_deref() == Some(link) {
+                    return Seen::Nothing;
+                }
+                self.link = Some(link.to_owned());
+                Seen::Link(link.to_owned())
+            }
+            _ => Seen::Nothing,
+        }
+    }
+
+    /// What has failed for too long by now, if anything.
+    #[must_use]
+    pub fn overdue(&self, now: Duration) -> Option<Error> {
+        let (since, why) = self.trouble.as_ref()?;
+        if now.saturating_sub(*since) < PATIENCE {
+            return None;
+        }
+        if why.starts_with("register request") {
+            return Some(self.refused(why));
+        }
+        Some(Error::NoControlServer {
+            server: self.server.clone(),
+            reason: why.clone(),
+        })
+    }
+
+    /// What to say when it took too long.
+    #[must_use]
+    pub fn timed_out(&self, after: Duration, health: &[String]) -> Error {
+        let server = self.server.clone();
+        match (&self.trouble, &self.link) {
+            (Some((_, reason)), _) => Error::NoControlServer {
+                server,
+                reason: reason.clone(),
+            },
+            _ if self.needs_approval => Error::NeedsApproval { server },
+            (None, Some(link)) => Error::NobodyLoggedIn {
+                link: link.clone(),
+                after,
+            },
+            (None, None) => Error::NotConnected {
+                after,
+                reason: health.join("; "),
+            },
+        }
+    }
+
+    fn refused(&self, reason: &str) -> Error {
+        let server = self.server.clone();
+        let reason = reason.to_owned();
+        if self.with_key {
+            let expired = reason.to_ascii_lowercase().contains("expired");
+            Error::AuthKeyRefused {
+                server,
+                reason,
+                expired,
+            }
+        } else {
+            Error::LoginRefused { server, reason }
+        }
+    }
+}
+
+/// A login that was given up for a newer one is no failure.
+fn is_failure(reason: &str) -> bool {
+    !reason.contains("context canceled")
+}
+
+#[cfg(test)]
+#[path = "enrol_tests.rs"]
+mod tests;

@@ -1,0 +1,110 @@
+//! The daily backup: the timer catches up with what it missed, skips cleanly while the drive
+//! is locked, and two backups never run at once.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use virtual_appliance::{
+    can_run,
+    home::{Home, upload},
+    photos,
+};
+
+/// Waits until there are this many snapshots.
+fn wait_for_snapshots(home: &Home, count: usize) -> Result<serde_json::Value> {
+    let begun = Instant::now();
+    loop {
+        let listed = home.json("backup snapshots")?;
+        let all = listed["snapshots"].as_array().map_or(0, Vec::len);
+        if all == count {
+            return Ok(listed);
+        }
+        ensure!(
+            begun.elapsed() < Duration::from_secs(300),
+            "expected {count} snapshots: {listed}"
+        );
+        std::thread::sleep(Duration::from_secs(2));
+    }
+}
+
+#[test]
+fn the_daily_backup_catches_up_skips_a_locked_drive_and_never_runs_twice() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let (mut home, _disk) = Home::settled("daily-backup")?;
+
+    // While the drive is locked the service skips, which is no failure.
+    ensure!(home.run("lock")?.status == 0);
+    home.appliance
+        .sh("systemctl start immich-appliance-backup.service")?;
+    ensure!(
+        home.appliance
+            .sh("systemctl show -P Result -P ConditionResult immich-appliance-backup.service")?
+            == "success\nno"
+    );
+
+    home.unlock_and_start()?;
+    let folder = tempfile::tempdir()?;
+    let client = home.log_in()?;
+    let uploaded = upload(&client, &photos::generate(folder.path(), 3)?)?;
+    home.init_backup()?;
+    home.json("backup run")?;
+    wait_for_snapshots(&home, 1)?;
+
+    // The box was off for days: the next unlock makes up for the missed runs.
+    ensure!(home.run("lock")?.status == 0);
+    home.appliance.sh(
+        "touch -d '3 days ago' /var/lib/systemd/timers/stamp-immich-appliance-backup.timer && \
+         install -d /run/systemd/system/immich-appliance-backup.timer.d && \
+         printf '[Timer]\\nRandomizedDelaySec=0\\n' > /run/systemd/system/immich-appliance-backup.timer.d/now.conf && \
+         systemctl daemon-reload",
+    )?;
+    home.unlock_and_start()?;
+    let listed = wait_for_snapshots(&home, 2)?;
+    ensure!(listed["snapshots"][1]["complete"] == true, "{listed}");
+
+    // While one runs, another is refused as busy and changes nothing.
+    home.appliance.sh(
+        "dd if=/dev/urandom of=/mnt/immich_drive/immich_data/library/large bs=1M count=64 status=none",
+    )?;
+    let first = home
+        .appliance
+        .command("immich-appliance --no-input backup run")
+        .spawn()?;
+    home.appliance
+        .sh("until pgrep -f 'backup [r]un' >/dev/null; do sleep 0.1; done; sleep 2")?;
+    let second = home.run("backup run")?;
+    ensure!(second.status == 11, "{}: {}", second.status, second.stderr);
+    ensure!(first.wait()?.status == 0);
+    wait_for_snapshots(&home, 3)?;
+
+    // One photo out of the backup, found by its name.
+    let listed = home.json("backup ls latest /mnt/immich_drive/immich_data --recursive")?;
+    let photo = listed["entries"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|entry| {
+            entry["path"]
+                .as_str()
+                .is_some_and(|path| path.ends_with(".jpg"))
+        })
+        .and_then(|entry| entry["path"].as_str())
+        .map(str::to_owned);
+    let Some(photo) = photo else {
+        anyhow::bail!("no photo in {listed}");
+    };
+    home.json(&format!(
+        "backup restore latest {photo} --to /root/restored"
+    ))?;
+    let found = home.appliance.sh(&format!(
+        "find /root/restored -type f -exec cmp {{}} {photo} \\; -print"
+    ))?;
+    ensure!(
+        found.lines().count() == 1 && found.ends_with(".jpg"),
+        "{found}"
+    );
+    ensure!(uploaded.len() == 3);
+    Ok(())
+}
