@@ -13,6 +13,7 @@
   postgresql_17,
   # The client has to be at least as new as the server.
   postgresql ? postgresql_17,
+  shadow,
   util-linux,
 }:
 let
@@ -22,6 +23,8 @@ let
     e2fsprogs
     gzip
     postgresql
+    # chpasswd, for the first boot.
+    shadow
     util-linux
   ];
   units = lib.fileset.toSource {

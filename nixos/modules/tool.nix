@@ -41,5 +41,8 @@ in
     # The units of this repository's systemd/: the target, the backup and its timer, and the drop-ins
     # that bind PostgreSQL, Redis and Immich to the mounted drive.
     systemd.packages = [ cfg.package ];
+
+    # Who signs in at a terminal sees how the box is and what comes next.
+    environment.interactiveShellInit = lib.mkIf cfg.dedicated (lib.readFile ../../profile.d/immich-appliance.sh);
   };
 }

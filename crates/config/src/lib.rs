@@ -15,5 +15,6 @@ pub use error::{Error, Place};
 pub use load::{CONFIG_FILE, CONFIG_FOLDER};
 pub use options::OptionDoc;
 pub use settings::{
-    Backup, Database, Drive, Encryption, Immich, Remote, Scope, Services, Settings, State,
+    Backup, Database, Drive, Encryption, FirstBoot, Immich, Remote, Scope, Services, Settings,
+    State,
 };

@@ -295,6 +295,38 @@ pub(crate) const RULES: &[Rule] = &[
         "The folder of what is kept outside the drive: which drive belongs to this machine, copies of its header, and when the last backup was made."
     ),
     rule!(
+        "first_boot.folder",
+        "path",
+        first_boot.folder,
+        value::path,
+        shown_path,
+        "The folder that the card's FAT partition is mounted at, where `appliance.toml` is looked for."
+    ),
+    rule!(
+        "first_boot.user",
+        "name",
+        first_boot.user,
+        value::name,
+        quoted,
+        "The system user who gets the keys and the password of `appliance.toml`."
+    ),
+    rule!(
+        "first_boot.keys_file",
+        "path",
+        first_boot.keys_file,
+        optional(value::path),
+        shown_option_path,
+        "The file that the keys go into, where the SSH server reads it. Without it they are added to those in the user's home."
+    ),
+    rule!(
+        "first_boot.password_sign_in_file",
+        "path",
+        first_boot.password_sign_in_file,
+        optional(value::path),
+        shown_option_path,
+        "A file that the SSH server includes, written to let the user in by password as long as there is no key. Without it the SSH server is left as it is."
+    ),
+    rule!(
         "remote.tailscale_socket",
         "path",
         remote.tailscale_socket,

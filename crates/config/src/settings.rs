@@ -19,6 +19,8 @@ pub struct Settings {
     pub backup: Backup,
     /// What is kept outside the drive.
     pub state: State,
+    /// How the box is set up by the file on its card.
+    pub first_boot: FirstBoot,
     /// How the box is reached from afar.
     pub remote: Remote,
 }
@@ -232,6 +234,31 @@ impl Default for State {
     fn default() -> Self {
         Self {
             directory: "/var/lib/immich-appliance".into(),
+        }
+    }
+}
+
+/// `[first_boot]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstBoot {
+    /// The folder that the card's FAT partition is mounted at.
+    pub folder: PathBuf,
+    /// The user who signs in.
+    pub user: String,
+    /// The file of those who may sign in by key. `None`: in the user's home.
+    pub keys_file: Option<PathBuf>,
+    /// A file of the SSH server's that lets the user in by password as long as there is no key.
+    /// `None`: the SSH server's configuration is left alone.
+    pub password_sign_in_file: Option<PathBuf>,
+}
+
+impl Default for FirstBoot {
+    fn default() -> Self {
+        Self {
+            folder: "/boot/firmware".into(),
+            user: "admin".into(),
+            keys_file: None,
+            password_sign_in_file: None,
         }
     }
 }

@@ -5,6 +5,7 @@ mod backup;
 mod drive;
 mod remote;
 mod secrets;
+mod setup;
 
 #[cfg(test)]
 mod docs_tests;
@@ -24,6 +25,7 @@ pub use drive::{
 };
 pub use remote::{AuthKey, RemoteCommand, RemoteDisable, RemoteEnroll, RemoteStatus};
 pub use secrets::{Destruction, NewDrive, Passphrase, RepositoryAccess, Selected};
+pub use setup::{Setup, Stage};
 
 /// The photo server that a family owns: unlock, start, back up, recover.
 #[derive(Debug, Parser)]
@@ -63,6 +65,8 @@ pub struct Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Set the box up: drive, backups, remote access, recovery sheet; goes on where it was left
+    Setup(Setup),
     /// Create and look after the encrypted drive
     #[command(subcommand)]
     Drive(DriveCommand),
@@ -93,6 +97,12 @@ pub enum Command {
     Config(ConfigCommand),
     /// Print the completion script of a shell
     Completions(Completions),
+    /// Take over the settings file on the card, if there is a new one (used at boot)
+    #[command(hide = true)]
+    FirstBoot,
+    /// Say in two lines how the box is and what comes next (used when someone signs in)
+    #[command(hide = true)]
+    Greeting,
     /// Write man pages, completions and the reference pages into a folder
     #[command(hide = true)]
     Generate(Generate),

@@ -45,6 +45,9 @@ fn run(cli: Cli) -> anyhow::Result<Box<dyn Report>> {
     }
     let context = Context::load(&cli.global)?;
     match &cli.command {
+        Command::Setup(arguments) => commands::setup::run(&context, arguments),
+        Command::FirstBoot => commands::first_boot::run(&context),
+        Command::Greeting => commands::setup::greeting(&context),
         Command::Drive(command) => match command {
             DriveCommand::List => commands::drive::list::run(&context),
             DriveCommand::Create(arguments) => commands::drive::create::run(&context, arguments),

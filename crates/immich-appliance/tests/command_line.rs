@@ -28,6 +28,7 @@ fn is_root() -> bool {
 fn help_lists_every_command_and_hides_the_packagers_own() {
     let help = text(&run(&["--help"]).stdout);
     for command in [
+        "setup",
         "drive",
         "unlock",
         "lock",

@@ -66,9 +66,30 @@ in
       "|${folder}/sshd.conf"
     ];
 
+    # appliance.toml beside it, which immich-appliance-image writes, is taken over by the shipped unit.
+    services.immich-appliance.settings.first_boot = lib.mkIf (access.firstBootFile != null) {
+      folder = dirOf access.firstBootFile;
+      inherit (access) user;
+      keys_file = "${folder}/${access.user}.keys";
+      password_sign_in_file = "${folder}/sshd.conf";
+    };
     systemd.services.immich-appliance-first-boot = lib.mkIf (access.firstBootFile != null) {
+      wantedBy = [ "multi-user.target" ];
+      # For chpasswd.
+      path = [ pkgs.shadow ];
+    };
+    # Wi-Fi and a fixed address of appliance.toml are connections of NetworkManager.
+    networking.networkmanager = {
+      enable = lib.mkDefault true;
+      # Its plug-ins are for other people's VPNs.
+      plugins = lib.mkForce [ ];
+    };
+
+    systemd.services.immich-appliance-access = lib.mkIf (access.firstBootFile != null) {
       description = "Take over what the first-boot file says";
       wantedBy = [ "multi-user.target" ];
+      # Its keys and its password count here, too.
+      after = [ "immich-appliance-first-boot.service" ];
       before = [
         "sshd.service"
         "getty.target"

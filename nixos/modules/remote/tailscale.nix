@@ -41,6 +41,32 @@ in
       enable = true;
       openFirewall = true;
     };
+    # The key that came on the card joins once, and is removed.
+    systemd.services.immich-appliance-tailnet = lib.mkIf (tailscale.authKeyFile == null) {
+      description = "Join the Tailscale network with the card's key";
+      wantedBy = [ "multi-user.target" ];
+      wants = [ "network-online.target" ];
+      after = [
+        "immich-appliance-first-boot.service"
+        "network-online.target"
+        "tailscaled.service"
+      ];
+      unitConfig.ConditionPathExists = "/var/lib/immich-appliance/tailscale-auth-key";
+      script = ''
+        cd /var/lib/immich-appliance
+        set -- --timeout 120 --auth-key-file tailscale-auth-key
+        if [ -s tailscale-login-server ]; then
+          set -- "$@" --login-server "$(cat tailscale-login-server)"
+        fi
+        ${lib.getExe cfg.package} --no-input remote enroll "$@"
+        rm tailscale-auth-key
+      '';
+      serviceConfig = {
+        Type = "oneshot";
+        Restart = "on-failure";
+        RestartSec = 60;
+      };
+    };
 
     systemd.services.immich-appliance-enroll = lib.mkIf (tailscale.authKeyFile != null) {
       description = "Join the Tailscale network, and share Immich with it";

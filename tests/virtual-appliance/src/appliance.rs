@@ -81,6 +81,10 @@ fn product() -> Result<Layer> {
             0o644,
             &cache::workspace().join("systemd"),
         )
+        .and_then(|layer| {
+            let greeting = cache::workspace().join("profile.d");
+            layer.copy("/etc/profile.d", 0o644, &greeting)
+        })
         .map(|layer| layer.command("systemctl daemon-reload"))
 }
 

@@ -21,6 +21,7 @@
 //! failed are in `failed/` under [`cache::folder`].
 
 pub mod cache;
+pub mod card;
 pub mod demo;
 pub mod home;
 pub mod photos;

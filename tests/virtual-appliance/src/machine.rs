@@ -423,6 +423,11 @@ impl Machine {
         Ok(())
     }
 
+    /// The root disk's file.
+    pub(crate) fn disk(&self) -> &Path {
+        &self.hardware.disk
+    }
+
     pub(crate) fn run_folder(&self) -> &Path {
         self.run.path()
     }

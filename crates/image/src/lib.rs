@@ -1,0 +1,31 @@
+//! Release images: customised without mounting, written onto a card and read back, checked,
+//! fetched.
+//!
+//! Nothing here needs the box, and only [`flash`] and [`devices`] need a card: customising is a
+//! set of [`Patches`] to the image's bytes, worked out from its first few MiB, so that an image
+//! that is compressed is customised while it is being written.
+
+pub mod bmap;
+pub mod card;
+pub mod customise;
+pub mod devices;
+pub mod fat;
+pub mod fetch;
+pub mod flash;
+pub mod source;
+pub mod sums;
+pub mod table;
+pub mod verify;
+
+mod patches;
+mod progress;
+mod window;
+
+pub use patches::Patches;
+pub use progress::{Phase, Progress, Silent};
+
+/// The first part of a card, withheld until everything else is written and compared. Bytes.
+pub const HEAD: u64 = 1 << 20;
+
+/// How much is read, written and compared at a time. Bytes.
+pub const CHUNK: usize = 1 << 20;
