@@ -1,6 +1,7 @@
 //! What an error means to a person: the exit code, and what mends it.
 
 use std::error::Error as StdError;
+use std::io::Write as _;
 
 use appliance_first_boot::Problems;
 use appliance_first_boot::password::PasswordError;
@@ -14,6 +15,7 @@ use appliance_image::verify::VerifyError;
 use serde_json::json;
 
 use crate::exit::Exit;
+use crate::talk::to_stderr;
 
 /// Something the tool would not do, or could not ask.
 #[derive(Debug, thiserror::Error)]
@@ -55,9 +57,9 @@ pub fn print(error: &anyhow::Error, json: bool) -> Exit {
             causes.push(text);
         }
     }
-    eprintln!("error: {}", causes.join(": "));
+    to_stderr(&format!("error: {}", causes.join(": ")));
     if let Some(mend) = &meaning.mend {
-        eprintln!("to mend: {mend}");
+        to_stderr(&format!("to mend: {mend}"));
     }
     if json {
         let document = json!({
@@ -69,7 +71,7 @@ pub fn print(error: &anyhow::Error, json: bool) -> Exit {
                 "mend": meaning.mend,
             }
         });
-        println!("{document:#}");
+        let _ = writeln!(std::io::stdout().lock(), "{document:#}");
     }
     meaning.exit
 }

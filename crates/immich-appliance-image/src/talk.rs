@@ -1,7 +1,7 @@
 //! Talking with the person: everything on standard error, so that standard output holds the
 //! report alone.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 
 use anyhow::Context;
 use dialoguer::{Input, MultiSelect, Select};
@@ -34,12 +34,12 @@ impl Talk {
 
     /// Tells what is going on.
     pub fn say(self, line: impl AsRef<str>) {
-        eprintln!("{}", line.as_ref());
+        to_stderr(line.as_ref());
     }
 
     /// Warns of something that does not stop the command.
     pub fn warn(self, line: impl AsRef<str>) {
-        eprintln!("warning: {}", line.as_ref());
+        to_stderr(&format!("warning: {}", line.as_ref()));
     }
 
     /// Progress bars, where someone is watching.
@@ -124,4 +124,10 @@ impl Talk {
         )
         .into())
     }
+}
+
+/// Writes a line to standard error. Where nobody reads it any more, as after a broken SSH
+/// connection, the work goes on: a macro of the standard library would panic.
+pub fn to_stderr(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

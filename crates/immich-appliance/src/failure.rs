@@ -5,9 +5,12 @@
 
 mod classify;
 
+use std::io::Write as _;
+
 use serde_json::json;
 
 use crate::exit::Exit;
+use crate::ui::to_stderr;
 pub use classify::classify;
 
 /// Something the tool would not do, or could not ask.
@@ -80,9 +83,9 @@ pub fn print(error: &anyhow::Error, json: bool) -> Exit {
             causes.push(text);
         }
     }
-    eprintln!("error: {}", causes.join(": "));
+    to_stderr(&format!("error: {}", causes.join(": ")));
     if let Some(mend) = &meaning.mend {
-        eprintln!("to mend: {mend}");
+        to_stderr(&format!("to mend: {mend}"));
     }
     if json {
         let document = json!({
@@ -94,7 +97,7 @@ pub fn print(error: &anyhow::Error, json: bool) -> Exit {
                 "mend": meaning.mend,
             }
         });
-        println!("{document:#}");
+        let _ = writeln!(std::io::stdout().lock(), "{document:#}");
     }
     meaning.exit
 }

@@ -4,7 +4,7 @@
 mod bars;
 mod qr;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 
 use anyhow::Context;
 use dialoguer::Input;
@@ -49,12 +49,12 @@ impl Ui {
 
     /// Tells what is going on.
     pub fn say(self, line: impl AsRef<str>) {
-        eprintln!("{}", line.as_ref());
+        to_stderr(line.as_ref());
     }
 
     /// Warns of something that does not stop the command.
     pub fn warn(self, line: impl AsRef<str>) {
-        eprintln!("warning: {}", line.as_ref());
+        to_stderr(&format!("warning: {}", line.as_ref()));
     }
 
     /// Progress bars, where someone is watching.
@@ -100,4 +100,10 @@ impl Ui {
             Err(Refused::other_name(name, typed.trim()).into())
         }
     }
+}
+
+/// Writes a line to standard error. Where nobody reads it any more, as after a broken SSH
+/// connection, the work goes on: a macro of the standard library would panic.
+pub fn to_stderr(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -1,18 +1,20 @@
 //! One stage with a person: says where it stands, asks, and runs the command that does it.
 
-use anyhow::Context as _;
 use appliance_drive::inspect;
 
 use super::facts::{Drive, Facts, Noted};
 use super::stages::{Line, Progress};
 use crate::cli::{
-    BackupInit, BackupRun, CipherChoice, Destruction, DriveCreate, EncryptionChoice, NewDrive,
-    Passphrase, RepositoryAccess, Selected, Stage, Unlock,
+    AuthKey, BackupInit, BackupRun, CipherChoice, Destruction, DriveCreate, EncryptionChoice,
+    NewDrive, Passphrase, RemoteEnroll, RepositoryAccess, Selected, Stage, Unlock,
 };
-use crate::commands::{backup, drive, unlock};
+use crate::commands::{backup, drive, remote, unlock};
 use crate::context::Context;
 use crate::report::{Report, size};
 use crate::steps::create;
+
+/// How long a person may take to open the link, in seconds.
+const ENROLL_TIMEOUT: u64 = 600;
 
 enum Answer {
     Now,
@@ -43,7 +45,7 @@ pub fn guide(
     match line.stage {
         Stage::Drive => the_drive(context, facts),
         Stage::Backups => backups(context, facts),
-        Stage::Remote => remote(context, facts),
+        Stage::Remote => tailnet(context, facts),
         Stage::Kit => kit(context, facts, noted),
     }
 }
@@ -166,7 +168,7 @@ fn backups(context: &Context, facts: &Facts) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn remote(context: &Context, facts: &Facts) -> anyhow::Result<()> {
+fn tailnet(context: &Context, facts: &Facts) -> anyhow::Result<()> {
     if facts.tailnet.is_none() {
         context.ui.say(
             "Tailscale is not installed on this box. On NixOS: \
@@ -177,17 +179,23 @@ fn remote(context: &Context, facts: &Facts) -> anyhow::Result<()> {
     let folder = &context.settings.state.directory;
     let key = folder.join(appliance_first_boot::apply::TAILSCALE_KEY);
     let server = folder.join(appliance_first_boot::apply::TAILSCALE_SERVER);
-    let mut command = std::process::Command::new("tailscale");
-    command.arg("up");
-    if key.exists() {
-        // By its file: an argument could be read by every user of the machine.
-        command.arg(format!("--auth-key=file:{}", key.display()));
-    }
-    if let Ok(address) = std::fs::read_to_string(&server) {
-        command.arg(format!("--login-server={}", address.trim()));
-    }
-    let status = command.status().context("cannot run tailscale")?;
-    anyhow::ensure!(status.success(), "tailscale up ended with {status}");
+    let login_server = std::fs::read_to_string(&server).ok();
+    let report = remote::enroll::run(
+        context,
+        &RemoteEnroll {
+            // The one that came on the card, if any; else a link is shown.
+            auth_key: AuthKey {
+                auth_key_file: key.exists().then(|| key.clone()),
+                auth_key_fd: None,
+            },
+            login_server: login_server.map(|address| address.trim().to_owned()),
+            hostname: None,
+            tags: Vec::new(),
+            no_share: false,
+            timeout: ENROLL_TIMEOUT,
+        },
+    )?;
+    show(context, report.as_ref());
     appliance_files::remove_durably(&key)?;
     Ok(())
 }
