@@ -43,6 +43,8 @@ in
     systemd.packages = [ cfg.package ];
 
     # Who signs in at a terminal sees how the box is and what comes next.
-    environment.interactiveShellInit = lib.mkIf cfg.dedicated (lib.readFile ../../profile.d/immich-appliance.sh);
+    environment.interactiveShellInit = lib.mkIf cfg.dedicated (
+      lib.readFile ../../profile.d/immich-appliance.sh
+    );
   };
 }

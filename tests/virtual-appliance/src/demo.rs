@@ -92,6 +92,9 @@ fn say(line: &str) {
     println!("\n\x1b[1m# {line}\x1b[0m");
 }
 
+/// Which of the questions below are answered in the open.
+const VISIBLE: &[usize] = &[0, 4];
+
 /// What the family wrote down, and knows by heart.
 #[derive(Default)]
 struct Paper {
@@ -121,7 +124,15 @@ impl Paper {
             "S3 secret access key:",
             "The repository's password:",
         ];
+        let mut answered = Vec::new();
         while let Some(which) = running.expect_any(&questions)? {
+            // A question whose answer may be seen is shown again together with it.
+            if VISIBLE.contains(&which) {
+                if answered.contains(&which) {
+                    continue;
+                }
+                answered.push(which);
+            }
             let answer = match which {
                 0 => drive.to_owned(),
                 1 | 2 => PASSPHRASE.to_owned(),
