@@ -108,7 +108,7 @@ fn a_backup_skips_itself_while_the_drive_is_locked() {
 }
 
 #[test]
-fn nothing_but_a_drive_without_encryption_starts_at_boot() {
+fn at_boot_the_card_is_read_and_at_most_a_drive_without_encryption_starts() {
     let mut enabled = Vec::new();
     for entry in fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();
@@ -117,7 +117,14 @@ fn nothing_but_a_drive_without_encryption_starts_at_boot() {
             enabled.push(name);
         }
     }
-    assert_eq!(enabled, ["immich-appliance-unlock.service"]);
+    enabled.sort();
+    assert_eq!(
+        enabled,
+        [
+            "immich-appliance-first-boot.service",
+            "immich-appliance-unlock.service"
+        ]
+    );
 }
 
 #[test]
