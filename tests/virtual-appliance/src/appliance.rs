@@ -11,6 +11,7 @@ use crate::{
     image::BaseImage,
     machine::Machine,
     snapshot::{Layer, Snapshot},
+    turn,
 };
 
 /// Immich's port in the machine.
@@ -38,6 +39,8 @@ impl Appliance {
     /// As [`Appliance::start`].
     pub fn snapshot() -> Result<Snapshot> {
         static SNAPSHOT: Mutex<Option<Snapshot>> = Mutex::new(None);
+        // Before the lock: a test that holds a turn may be waiting for it.
+        let _turn = turn::take()?;
         let mut known = SNAPSHOT.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(snapshot) = &*known {
             return Ok(snapshot.clone());

@@ -207,6 +207,11 @@ impl Home {
         self.s3_folder.path().join(BUCKET).join("home")
     }
 
+    /// How many packs the repository has.
+    pub fn packs(&self) -> usize {
+        count(&self.repository_folder().join("data"))
+    }
+
     /// The options that reach the S3 server.
     pub fn s3_options(&self) -> String {
         format!(
@@ -360,4 +365,15 @@ pub fn photos_in(folder: &Path) -> Result<Vec<Photo>> {
         folder.display()
     );
     Ok(photos)
+}
+
+fn count(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries
+        .filter_map(io::Result::ok)
+        .map(|entry| match entry.path() {
+            inside if inside.is_dir() => count(&inside),
+            _ => 1,
+        })
+        .sum()
 }

@@ -85,14 +85,13 @@ fn a_backup_and_a_recovery_that_were_cut_short_succeed_the_next_time() -> Result
         "dd if=/dev/urandom of=/mnt/immich_drive/immich_data/library/large bs=1M count=96 status=none && sync",
     )?;
 
-    let packs = home.repository_folder().join("data");
-    let before = count(&packs);
+    let before = home.packs();
     let running = home
         .appliance
         .command("immich-appliance --no-input backup run")
         .spawn()?;
     let begun = std::time::Instant::now();
-    while count(&packs) <= before {
+    while home.packs() <= before {
         ensure!(
             begun.elapsed() < Duration::from_secs(300),
             "the backup sent nothing"
@@ -141,20 +140,4 @@ fn a_backup_and_a_recovery_that_were_cut_short_succeed_the_next_time() -> Result
         "{recovered}"
     );
     all_there(&home.log_in()?, &uploaded)
-}
-
-fn count(folder: &std::path::Path) -> usize {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return 0;
-    };
-    entries
-        .filter_map(std::result::Result::ok)
-        .map(|entry| {
-            if entry.path().is_dir() {
-                count(&entry.path())
-            } else {
-                1
-            }
-        })
-        .sum()
 }
