@@ -230,7 +230,7 @@ enum Drive {
 
 /// What the reference says of a combination, but for mDNS, which this machine does not do.
 fn documented(combination: &str, drive: Drive) -> Result<BTreeSet<String>> {
-    let page = include_str!("../../../docs/reference/listeners.md");
+    let page = include_str!("../../../../docs/reference/listeners.md");
     let row = page
         .lines()
         .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>())
