@@ -98,6 +98,22 @@ fn a_configuration_can_be_checked_without_root_and_without_a_box() {
 }
 
 #[test]
+fn an_error_that_nobody_reads_any_more_keeps_its_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, "[drive]\nmount_point = \"photos\"\n").unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    // As after a broken SSH connection.
+    drop(reader);
+    let status = Command::new(env!("CARGO_BIN_EXE_immich-appliance"))
+        .args(["--config", file.to_str().unwrap(), "config", "check"])
+        .stderr(writer)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(2));
+}
+
+#[test]
 fn with_json_an_error_is_one_document_with_its_exit_code() {
     if !is_root() {
         return;
