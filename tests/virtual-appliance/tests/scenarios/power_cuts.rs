@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use virtual_appliance::{
-    Disk, can_run,
+    Disk, Running, can_run,
     home::{Home, all_there, upload},
     photos,
 };
 
 /// Starts a command, cuts the power once `sign` shows in the machine, and boots again.
-fn cut(home: &mut Home, arguments: &str, sign: &str, disk: &Disk) -> Result<()> {
+fn cut(home: &mut Home, arguments: &str, sign: &str) -> Result<()> {
     let running = home
         .appliance
         .command(&format!("immich-appliance --no-input {arguments}"))
@@ -19,18 +19,14 @@ fn cut(home: &mut Home, arguments: &str, sign: &str, disk: &Disk) -> Result<()> 
     home.appliance.sh(&format!(
         "timeout 300 sh -c 'until {sign}; do sleep 0.05; done'"
     ))?;
+    cut_and_boot(home, running)
+}
+
+/// Cuts the power while a command runs, and boots again. The disks stay plugged in.
+fn cut_and_boot(home: &mut Home, running: Running) -> Result<()> {
     home.appliance.cut_power();
     drop(running);
     home.appliance.boot()?;
-    // A disk that was plugged in is there again after the boot, or is plugged in anew.
-    if home
-        .appliance
-        .run(&format!("test -e {}", disk.device()))?
-        .status
-        != 0
-    {
-        home.appliance.plug(disk)?;
-    }
     home.type_secrets()
 }
 
@@ -47,7 +43,6 @@ fn a_creation_and_an_unlock_that_were_cut_short_succeed_the_next_time() -> Resul
         &mut home,
         &create,
         "pgrep -x mkfs.ext4 >/dev/null || test -e /dev/mapper/immich_drive",
-        &disk,
     )?;
     let half = home.run(&Home::unlock_arguments())?;
     ensure!(
@@ -63,7 +58,6 @@ fn a_creation_and_an_unlock_that_were_cut_short_succeed_the_next_time() -> Resul
         &mut home,
         &Home::unlock_arguments(),
         "mountpoint -q /mnt/immich_drive",
-        &disk,
     )?;
     home.unlock_and_start()?;
     Ok(())
@@ -98,18 +92,7 @@ fn a_backup_and_a_recovery_that_were_cut_short_succeed_the_next_time() -> Result
         );
         std::thread::sleep(Duration::from_millis(20));
     }
-    home.appliance.cut_power();
-    drop(running);
-    home.appliance.boot()?;
-    if home
-        .appliance
-        .run(&format!("test -e {}", disk.device()))?
-        .status
-        != 0
-    {
-        home.appliance.plug(&disk)?;
-    }
-    home.type_secrets()?;
+    cut_and_boot(&mut home, running)?;
     home.unlock_and_start()?;
     ensure!(home.json("backup check")?["clean"] == true);
     let snapshots = home.json("backup snapshots")?;
@@ -132,7 +115,6 @@ fn a_backup_and_a_recovery_that_were_cut_short_succeed_the_next_time() -> Result
         &mut home,
         &recover,
         "test -d /mnt/immich_drive/immich_data/library",
-        &second,
     )?;
     let recovered = home.json(&home.recover_arguments(&second)?)?;
     ensure!(
