@@ -20,6 +20,8 @@ pub type JobEntry = (
 pub trait SystemdManager {
     /// Asks systemd for signals.
     async fn subscribe(&self) -> zbus::Result<()>;
+    /// Keeps a unit in systemd's memory as long as this connection lasts.
+    async fn ref_unit(&self, name: &str) -> zbus::Result<()>;
     async fn load_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
     async fn start_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     async fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;

@@ -119,6 +119,10 @@ impl Systemd {
 
     async fn inspect(&self, name: &str) -> Result<UnitStatus> {
         let failed = |error| failure(Verb::Inspect, name, error);
+        // A unit that is not in use is forgotten after each question, and its file, and those of
+        // all it depends on, read again for the next: seconds on a small machine. Without the
+        // right to keep it, it just takes longer.
+        let _ = self.manager.ref_unit(name).await;
         let path = self.manager.load_unit(name).await.map_err(failed)?;
         self.read_unit(name, path).await.map_err(failed)
     }

@@ -76,6 +76,7 @@ enum Refusal {
 /// Answers as systemd does; what a job comes to depends on the unit's name.
 struct MockManager {
     subscribed: bool,
+    kept: Vec<String>,
     job_results: HashMap<&'static str, &'static str>,
 }
 
@@ -85,7 +86,19 @@ impl MockManager {
         self.subscribed = true;
     }
 
+    fn ref_unit(&mut self, name: &str) -> Result<(), Refusal> {
+        self.kept.push(name.to_owned());
+        match name {
+            "absent.service" => Err(Refusal::NoSuchUnit("Unit absent.service not found.".into())),
+            _ => Ok(()),
+        }
+    }
+
     fn load_unit(&self, name: &str) -> OwnedObjectPath {
+        assert!(
+            self.kept.iter().any(|kept| kept == name),
+            "a unit is kept before it is asked for anything, or systemd loads it each time"
+        );
         unit_path(name)
     }
 
@@ -234,6 +247,7 @@ impl MockTimer {
 async fn serve(address: &str) -> zbus::Result<Connection> {
     let manager = MockManager {
         subscribed: false,
+        kept: Vec::new(),
         job_results: HashMap::from([
             ("good.service", "done"),
             ("bad.service", "failed"),
