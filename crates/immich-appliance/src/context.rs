@@ -197,9 +197,12 @@ impl Context {
         }
     }
 
-    /// The same, without waiting.
-    pub fn exclusively_at_once(&self) -> anyhow::Result<Lock> {
-        Ok(self.lock(RUN_LOCK, None)?)
+    /// The same without waiting; `None` if another run is at work.
+    pub fn exclusively_unless_held(&self) -> anyhow::Result<Option<Lock>> {
+        match self.lock(RUN_LOCK, None) {
+            Err(LockError::Held { .. }) => Ok(None),
+            other => Ok(Some(other?)),
+        }
     }
 
     /// Keeps other backups and checks away until it is dropped.

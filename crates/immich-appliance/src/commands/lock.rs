@@ -15,8 +15,14 @@ use crate::steps::{open, services};
 /// Stops Immich, unmounts the drive and closes it.
 pub fn run(context: &Context, arguments: &Lock) -> anyhow::Result<Box<dyn Report>> {
     let _lock = if arguments.gone {
-        // Whoever is at work clears away as well.
-        context.exclusively_at_once()?
+        match context.exclusively_unless_held()? {
+            Some(lock) => lock,
+            None => {
+                return Ok(Said::already(
+                    "another run is at work, and clears away as well",
+                ));
+            }
+        }
     } else {
         context.exclusively()?
     };
