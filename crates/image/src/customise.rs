@@ -2,8 +2,7 @@
 //! and without touching it.
 
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::AsRawFd;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,11 @@ use crate::fat::{Fat, FatError, geometry};
 use crate::source::{Image, ImageError, Packing};
 use crate::table::{self, Table, TableError};
 use crate::window::Below;
-use crate::{CHUNK, HEAD, Patches, Phase, Progress};
+use crate::{HEAD, Patches};
+
+mod copy;
+
+pub use copy::write_copy;
 
 /// How much of a compressed image's FAT partition is kept to work on, at most, in bytes.
 const KEPT: u64 = 24 << 20;
@@ -222,99 +225,4 @@ fn prepare(image: &Image) -> Result<(Below, Table), CustomiseError> {
         break;
     }
     Ok((Below::Parts(parts), table))
-}
-
-/// Writes the customised image into a new raw file; the original stays as it is. What is zero
-/// takes no space; where the file system can, a raw image shares its blocks with the copy.
-///
-/// Gives the SHA-256 of the image file as it is stored, if all of it had to be read.
-///
-/// # Errors
-/// [`CustomiseError`]; nothing is left under the new name then.
-pub fn write_copy(
-    image: &Image,
-    patches: &Patches,
-    to: &Path,
-    progress: &dyn Progress,
-) -> Result<Option<[u8; 32]>, CustomiseError> {
-    let failed = |source| CustomiseError::Write {
-        path: to.to_owned(),
-        source,
-    };
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let part = folder.unwrap_or(Path::new(".")).join(format!(
-        ".{}.part",
-        to.file_name().unwrap_or_default().to_string_lossy()
-    ));
-    let result = (|| {
-        // Settings hold secrets: nobody else reads them from the copy.
-        let mut file = private(&part).map_err(failed)?;
-        if image.packing() == Packing::Raw && clone(image.path(), &file).is_ok() {
-            for (at, bytes) in patches.iter() {
-                file.write_all_at(bytes, at).map_err(failed)?;
-            }
-            file.sync_all().map_err(failed)?;
-            std::fs::hard_link(&part, to).map_err(failed)?;
-            return Ok(None);
-        }
-        let mut stream = image.stream()?;
-        progress.begin(Phase::Writing, image.content_size());
-        let mut buffer = vec![0; CHUNK];
-        let mut at = 0;
-        loop {
-            let count = stream.fill(&mut buffer)?;
-            if count == 0 {
-                break;
-            }
-            patches.apply(at, &mut buffer[..count]);
-            at += count as u64;
-            write_sparse(&mut file, &buffer[..count]).map_err(failed)?;
-            progress.advance(count as u64);
-        }
-        file.set_len(at).map_err(failed)?;
-        file.sync_all().map_err(failed)?;
-        std::fs::hard_link(&part, to).map_err(failed)?;
-        progress.end();
-        Ok(Some(stream.stored_sum()?))
-    })();
-    // The name is the copy's own by now, or there is no copy.
-    let _ = std::fs::remove_file(&part);
-    result
-}
-
-nix::ioctl_write_int!(
-    /// Lets a file share the blocks of another.
-    ficlone,
-    0x94,
-    9
-);
-
-/// The whole of a file, without copying it: not every file system can.
-fn clone(from: &Path, to: &File) -> io::Result<()> {
-    let from = File::open(from)?;
-    // SAFETY: both descriptors are open; the call takes the other one as a number.
-    unsafe { ficlone(to.as_raw_fd(), from.as_raw_fd() as _) }?;
-    Ok(())
-}
-
-fn private(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-}
-
-fn write_sparse(file: &mut File, bytes: &[u8]) -> io::Result<()> {
-    use std::io::Seek;
-    for block in bytes.chunks(4096) {
-        if block.iter().all(|byte| *byte == 0) {
-            file.seek_relative(block.len() as i64)?;
-        } else {
-            file.write_all(block)?;
-        }
-    }
-    Ok(())
 }
