@@ -82,6 +82,7 @@ fn every_key_is_documented_and_set_apart_from_every_other() {
             "drive.uuid" => "'2b1bd0a6-9a4c-4b3f-8c5e-6f0f3f0c9a11'",
             "drive.encryption" => "'none'",
             "drive.argon2_memory_max" => "'256 MiB'",
+            "drive.argon2_milliseconds" => "500",
             "immich.url" => "'https://photos.example:8443/'",
             "services.target" => "'other.target'",
             "services.server_unit" => "'redis-immich.service'",
@@ -175,6 +176,10 @@ fn a_value_that_does_not_fit_is_refused_with_file_line_and_key() {
         (
             "drive.argon2_memory_max = '1MiB'",
             "drive.argon2_memory_max must be a size from 32.0 MiB to 4.0 GiB, such as \"512MiB\"",
+        ),
+        (
+            "drive.argon2_milliseconds = 100",
+            "drive.argon2_milliseconds must be a whole number from 200 to 60000",
         ),
         (
             "drive.mount_point = 'mnt'",

@@ -111,6 +111,14 @@ pub(crate) const RULES: &[Rule] = &[
         "The most memory that opening a new drive may take; a quarter of the machine's memory if that is less. More is slower to attack, but a drive made with more than a machine has free does not open there."
     ),
     rule!(
+        "drive.argon2_milliseconds",
+        "number",
+        drive.argon2_milliseconds,
+        |value| value::integer(value, 200, 60_000),
+        shown_number,
+        "How long opening a new drive, or a drive by a new passphrase, may take on the machine where it is made. Longer is slower to attack; a slower machine takes longer."
+    ),
+    rule!(
         "drive.unlock_tries",
         "number",
         drive.unlock_tries,

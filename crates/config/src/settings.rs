@@ -46,6 +46,8 @@ pub struct Drive {
     pub mount_point: PathBuf,
     /// The most memory that opening a new drive may take.
     pub argon2_memory_max: ByteSize,
+    /// How long opening by a new passphrase takes on this machine, in milliseconds.
+    pub argon2_milliseconds: u32,
     /// How often a person may type the passphrase.
     pub unlock_tries: u32,
 }
@@ -58,6 +60,7 @@ impl Default for Drive {
             mapper_name: "immich_drive".into(),
             mount_point: "/mnt/immich_drive".into(),
             argon2_memory_max: ByteSize::mib(512),
+            argon2_milliseconds: 2000,
             unlock_tries: 3,
         }
     }

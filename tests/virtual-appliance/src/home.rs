@@ -102,7 +102,7 @@ impl Home {
         // Two seconds and a quarter of the memory for each try suit a person, not a test.
         self.appliance.write(
             "/etc/immich-appliance/config.toml",
-            "[drive]\nargon2_memory_max = \"32MiB\"\n",
+            "[drive]\nargon2_memory_max = \"32MiB\"\nargon2_milliseconds = 200\n",
         )?;
         self.appliance.sh(&format!("chmod 600 {TYPED}/*"))?;
         Ok(())

@@ -114,6 +114,7 @@ pub fn limits(context: &Context) -> anyhow::Result<Limits> {
     limits.memory_kib = limits
         .memory_kib
         .min(u32::try_from(most).unwrap_or(u32::MAX));
+    limits.time_ms = context.settings.drive.argon2_milliseconds;
     Ok(limits)
 }
 
