@@ -132,6 +132,20 @@ fn put(table: &mut Table, name: &str, value: impl Into<Value>) {
     }
 }
 
+/// Takes a value away again, and its group with it if nothing else is in that.
+fn take(table: &mut Table, name: &str) {
+    let Some((group, key)) = name.split_once('.') else {
+        table.remove(name);
+        return;
+    };
+    if let Some(inside) = table.get_mut(group).and_then(Value::as_table_mut) {
+        inside.remove(key);
+        if inside.is_empty() {
+            table.remove(group);
+        }
+    }
+}
+
 fn has(table: &Table, name: &str) -> bool {
     match name.split_once('.') {
         Some((group, key)) => table

@@ -1,11 +1,11 @@
 //! What a person is asked, one question for each thing that was not given.
 
-use appliance_first_boot::password;
+use appliance_first_boot::{Problems, Settings, password};
 use appliance_secret::Source;
 use secrecy::ExposeSecret;
 use toml::Table;
 
-use super::{has, keys, put};
+use super::{has, keys, put, take};
 use crate::talk::Talk;
 
 /// How often a new secret may be typed.
@@ -42,11 +42,7 @@ pub fn ask(talk: Talk, table: &mut Table) -> anyhow::Result<()> {
         }
     }
     if !has(table, "password_hash") {
-        let typed = new_secret(talk, "Administrator's password (empty: none)")?;
-        if let Some(typed) = typed {
-            let hash = password::hash(&typed)?;
-            put(table, "password_hash", hash.expose_secret());
-        }
+        password_hash(talk, table)?;
     }
     wifi(talk, table)?;
     if !has(table, "network.address") {
@@ -60,16 +56,12 @@ pub fn ask(talk: Talk, table: &mut Table) -> anyhow::Result<()> {
     if has(table, "network.address") {
         text(talk, table, "network.gateway", "The router's address")?;
     }
-    if !has(table, "tailscale.auth_key") {
-        let key = Source::Prompt
-            .obtain("Tailscale auth key (empty: none): ")?
-            .secret
-            .to_secret_string()?;
-        if !key.expose_secret().is_empty() {
-            put(table, "tailscale.auth_key", key.expose_secret());
-        }
-    }
-    Ok(())
+    secret(
+        talk,
+        table,
+        "tailscale.auth_key",
+        "Tailscale auth key (empty: none): ",
+    )
 }
 
 fn wifi(talk: Talk, table: &mut Table) -> anyhow::Result<()> {
@@ -77,15 +69,12 @@ fn wifi(talk: Talk, table: &mut Table) -> anyhow::Result<()> {
     if !has(table, "wifi.ssid") {
         return Ok(());
     }
-    if !has(table, "wifi.passphrase") {
-        let passphrase = Source::Prompt
-            .obtain("Its passphrase (empty: an open network): ")?
-            .secret
-            .to_secret_string()?;
-        if !passphrase.expose_secret().is_empty() {
-            put(table, "wifi.passphrase", passphrase.expose_secret());
-        }
-    }
+    secret(
+        talk,
+        table,
+        "wifi.passphrase",
+        "Its passphrase (empty: an open network): ",
+    )?;
     text(
         talk,
         table,
@@ -95,10 +84,57 @@ fn wifi(talk: Talk, table: &mut Table) -> anyhow::Result<()> {
 }
 
 fn text(talk: Talk, table: &mut Table, name: &str, question: &str) -> anyhow::Result<()> {
-    if !has(table, name)
-        && let Some(answer) = talk.ask(question)?
-    {
+    until_right(talk, table, name, || talk.ask(question))
+}
+
+fn secret(talk: Talk, table: &mut Table, name: &str, question: &str) -> anyhow::Result<()> {
+    until_right(talk, table, name, || {
+        let typed = Source::Prompt.obtain(question)?.secret.to_secret_string()?;
+        let typed = typed.expose_secret();
+        Ok((!typed.is_empty()).then(|| typed.to_owned()))
+    })
+}
+
+/// Asks for a field that was not given, again as long as the answer cannot be used: whoever
+/// mistypes one answer does not begin anew.
+fn until_right(
+    talk: Talk,
+    table: &mut Table,
+    name: &str,
+    mut ask: impl FnMut() -> anyhow::Result<Option<String>>,
+) -> anyhow::Result<()> {
+    if has(table, name) {
+        return Ok(());
+    }
+    while let Some(answer) = ask()? {
         put(table, name, answer);
+        match problem(table, name) {
+            None => break,
+            Some(problem) => {
+                talk.say(problem);
+                take(table, name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with one field of the settings so far.
+fn problem(table: &Table, name: &str) -> Option<String> {
+    let Problems(problems) = Settings::from_table(table).err()?;
+    let problem = problems.into_iter().find(|problem| problem.field == name)?;
+    Some(problem.to_string())
+}
+
+fn password_hash(talk: Talk, table: &mut Table) -> anyhow::Result<()> {
+    while let Some(typed) = new_secret(talk, "Administrator's password (empty: none)")? {
+        match password::hash(&typed) {
+            Ok(hash) => {
+                put(table, "password_hash", hash.expose_secret());
+                break;
+            }
+            Err(error) => talk.say(error.to_string()),
+        }
     }
     Ok(())
 }
