@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use appliance_drive::cipher::Cipher;
 use appliance_drive::inspect::{Content, probe};
 use appliance_drive::luks::{
-    Format, Limits, LuksError, Overwrite, add_key, change_key, format, header_backup,
+    Format, Limits, LuksError, Opens, Overwrite, add_key, change_key, format, header_backup,
     header_restore, info, keyslot_of, mark_finished, remove_keyslot,
 };
 use appliance_drive::{FINISHED, LABEL, UNFINISHED};
@@ -238,11 +238,19 @@ fn either_of_two_passphrases_opens_and_adds() {
     );
 }
 
+/// The first keyslot's passphrase.
+fn opens(passphrase: &SecretSlice<u8>) -> Opens<'_> {
+    Opens {
+        keyslot: 0,
+        passphrase,
+    }
+}
+
 #[test]
 fn a_changed_passphrase_opens_and_the_old_one_does_not() {
     let drive = Drive::formatted();
     let (old, new) = (secret("correct horse"), secret("battery staple"));
-    let number = change_key(&drive.path, &old, &new, CHEAP).unwrap();
+    let number = change_key(&drive.path, &opens(&old), &new, CHEAP).unwrap();
     assert_eq!(keyslot_of(&drive.path, &new).unwrap(), number);
     assert!(keyslot_of(&drive.path, &old).is_err());
     assert_eq!(info(&drive.path).unwrap().keyslots.len(), 1);
@@ -254,7 +262,10 @@ fn a_change_that_was_cut_short_is_completed_by_the_next() {
     let (old, new) = (secret("correct horse"), secret("battery staple"));
     // As far as the first run came.
     let added = add_key(&drive.path, &old, &new, CHEAP).unwrap();
-    assert_eq!(change_key(&drive.path, &old, &new, CHEAP).unwrap(), added);
+    assert_eq!(
+        change_key(&drive.path, &opens(&old), &new, CHEAP).unwrap(),
+        added
+    );
     assert_eq!(info(&drive.path).unwrap().keyslots.len(), 1);
 }
 
@@ -262,7 +273,7 @@ fn a_change_that_was_cut_short_is_completed_by_the_next() {
 fn changing_a_passphrase_to_itself_locks_nobody_out() {
     let drive = Drive::formatted();
     let same = secret("correct horse");
-    change_key(&drive.path, &same, &same, CHEAP).unwrap();
+    change_key(&drive.path, &opens(&same), &same, CHEAP).unwrap();
     assert_eq!(keyslot_of(&drive.path, &same).unwrap(), 0);
 }
 
@@ -338,7 +349,8 @@ fn restoring_brings_the_passphrases_of_the_backup_back() {
     let drive = Drive::formatted();
     let backup = drive.file("header.img");
     header_backup(&drive.path, &backup).unwrap();
-    change_key(&drive.path, &secret("correct horse"), &secret("new"), CHEAP).unwrap();
+    let old = secret("correct horse");
+    change_key(&drive.path, &opens(&old), &secret("new"), CHEAP).unwrap();
     header_restore(&drive.path, &backup, Overwrite::SameDrive).unwrap();
     assert_eq!(
         keyslot_of(&drive.path, &secret("correct horse")).unwrap(),

@@ -10,16 +10,35 @@ use super::format::sync;
 use super::info::{active, info, loaded, most_keyslots, with_header};
 use super::{Limits, LuksError};
 
+/// A passphrase, and the keyslot that it opens as far as is known: finding out takes seconds for
+/// each keyslot.
+#[derive(Debug, Clone, Copy)]
+pub struct Opens<'a> {
+    /// Its number.
+    pub keyslot: u32,
+    /// The passphrase.
+    pub passphrase: &'a SecretSlice<u8>,
+}
+
 /// The keyslot that `passphrase` opens. Nothing is unlocked.
 ///
 /// # Errors
 /// [`LuksError::WrongPassphrase`] when it opens none.
 pub fn keyslot_of(device: &Path, passphrase: &SecretSlice<u8>) -> Result<u32, LuksError> {
+    tried(device, None, passphrase)
+}
+
+/// Tries one keyslot, or each.
+fn tried(
+    device: &Path,
+    keyslot: Option<u32>,
+    passphrase: &SecretSlice<u8>,
+) -> Result<u32, LuksError> {
     let needed = info(device)?.memory_needed_kib();
     loaded(device, |handle| {
         handle.activate_handle().activate_by_passphrase(
             None,
-            None,
+            keyslot,
             passphrase.expose_secret(),
             CryptActivate::empty(),
         )
@@ -67,23 +86,22 @@ pub fn add_key(
 /// [`LuksError::WrongPassphrase`] when `existing` opens nothing.
 pub fn change_key(
     device: &Path,
-    existing: &SecretSlice<u8>,
+    existing: &Opens<'_>,
     new: &SecretSlice<u8>,
     limits: Limits,
 ) -> Result<u32, LuksError> {
-    let old = keyslot_of(device, existing)?;
     // Another run may have been cut short after it added the new one.
     let added = match keyslot_of(device, new) {
         Ok(number) => number,
         Err(LuksError::WrongPassphrase { .. }) => {
-            add_key(device, existing, new, limits)?;
+            let number = add_key(device, existing.passphrase, new, limits)?;
             // Proven to open before the old one goes.
-            keyslot_of(device, new)?
+            tried(device, Some(number), new)?
         }
         Err(error) => return Err(error),
     };
-    if added != old {
-        remove_keyslot(device, old)?;
+    if added != existing.keyslot {
+        remove_keyslot(device, existing.keyslot)?;
     }
     Ok(added)
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use appliance_drive::luks::{self, LuksError};
+use appliance_drive::luks::{self, LuksError, Opens};
 use appliance_secret::{Secret, Source};
 
 use crate::cli::{PassphraseAdd, PassphraseChange, PassphraseRemove, Selected};
@@ -18,7 +18,7 @@ pub fn add(context: &Context, arguments: &PassphraseAdd) -> anyhow::Result<Box<d
     let _lock = context.exclusively()?;
     let drive = Encrypted::find(context, &arguments.drive)?;
     let source = secrets::passphrase_source(context.ui, &arguments.passphrase)?;
-    let existing = drive.opens(context, &source, "A passphrase that opens the drive now")?;
+    let (existing, _) = drive.opens(context, &source, "A passphrase that opens the drive now")?;
     let new = new_passphrase(context, arguments.new_passphrase_file.as_deref())?;
     if luks::keyslot_of(&drive.path, new.as_slice()).is_ok() {
         return Ok(Said::already("that passphrase opens the drive already"));
@@ -41,11 +41,14 @@ pub fn change(context: &Context, arguments: &PassphraseChange) -> anyhow::Result
     let _lock = context.exclusively()?;
     let drive = Encrypted::find(context, &arguments.drive)?;
     let source = secrets::passphrase_source(context.ui, &arguments.passphrase)?;
-    let old = drive.opens(context, &source, "The passphrase to be replaced")?;
+    let (old, keyslot) = drive.opens(context, &source, "The passphrase to be replaced")?;
     let new = new_passphrase(context, arguments.new_passphrase_file.as_deref())?;
     luks::change_key(
         &drive.path,
-        old.as_slice(),
+        &Opens {
+            keyslot,
+            passphrase: old.as_slice(),
+        },
         new.as_slice(),
         limits(context)?,
     )?;
@@ -61,8 +64,7 @@ pub fn remove(context: &Context, arguments: &PassphraseRemove) -> anyhow::Result
     let _lock = context.exclusively()?;
     let drive = Encrypted::find(context, &arguments.drive)?;
     let source = secrets::passphrase_source(context.ui, &arguments.passphrase)?;
-    let old = drive.opens(context, &source, "The passphrase to be removed")?;
-    let slot = luks::keyslot_of(&drive.path, old.as_slice())?;
+    let (_, slot) = drive.opens(context, &source, "The passphrase to be removed")?;
     luks::remove_keyslot(&drive.path, slot)?;
     drive.save_header(context)?;
     Ok(Said::done(format!(
@@ -97,8 +99,13 @@ impl Encrypted {
         })
     }
 
-    /// Asks for a passphrase until it opens a keyslot, as often as is allowed.
-    fn opens(&self, context: &Context, source: &Source, question: &str) -> anyhow::Result<Secret> {
+    /// Asks for a passphrase until it opens a keyslot, as often as is allowed. Gives both.
+    fn opens(
+        &self,
+        context: &Context,
+        source: &Source,
+        question: &str,
+    ) -> anyhow::Result<(Secret, u32)> {
         let tries = if source.is_interactive() {
             context.unlock_tries()
         } else {
@@ -107,7 +114,7 @@ impl Encrypted {
         for left in (0..tries).rev() {
             let secret = secrets::obtain(context.ui, source, &format!("{question}: "))?;
             match luks::keyslot_of(&self.path, secret.as_slice()) {
-                Ok(_) => return Ok(secret),
+                Ok(keyslot) => return Ok((secret, keyslot)),
                 Err(LuksError::WrongPassphrase { .. }) if left > 0 => {
                     context.ui.say("That passphrase does not open the drive.");
                 }
