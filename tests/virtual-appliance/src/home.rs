@@ -207,6 +207,11 @@ impl Home {
         self.s3_folder.path().join(BUCKET).join("home")
     }
 
+    /// How many snapshots the repository has.
+    pub fn snapshots(&self) -> usize {
+        count(&self.repository_folder().join("snapshots"))
+    }
+
     /// How many packs the repository has.
     pub fn packs(&self) -> usize {
         count(&self.repository_folder().join("data"))

@@ -40,9 +40,10 @@ pub(crate) const HARDWARE: &[&str] = &[
 ];
 
 /// The kernel's command line: no hunting for hardware that is not there, no
-/// hardening that an emulated processor pays for dearly.
+/// hardening that an emulated processor pays for dearly: QEMU translates a
+/// program anew for each address that it is loaded at.
 pub(crate) const KERNEL_ARGUMENTS: &str = "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off \
-     tsc=reliable no_timer_check apparmor=0 selinux=0 audit=0 panic=-1";
+     tsc=reliable no_timer_check apparmor=0 selinux=0 audit=0 norandmaps panic=-1";
 
 /// How QEMU starts, or is ended, or loads and saves a state.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -61,7 +61,7 @@ fn a_full_repository_disk_is_named_and_costs_nothing() -> Result<()> {
     let good = home.json("backup run")?;
     let large = "/mnt/immich_drive/immich_data/library/large";
     home.appliance.sh(&format!(
-        "dd if=/dev/urandom of={large} bs=1M count=64 status=none"
+        "dd if=/dev/urandom of={large} bs=1M count=16 status=none"
     ))?;
     fails(&home, "no space")?;
     only_good(&home, &good["snapshot"])?;
@@ -82,7 +82,7 @@ fn a_server_that_stops_half_way_is_named_and_costs_nothing() -> Result<()> {
     let good = home.json("backup run")?;
     let large = "/mnt/immich_drive/immich_data/library/large";
     home.appliance.sh(&format!(
-        "dd if=/dev/urandom of={large} bs=1M count=96 status=none"
+        "dd if=/dev/urandom of={large} bs=1M count=64 status=none"
     ))?;
 
     let before = home.packs();

@@ -13,18 +13,20 @@ use virtual_appliance::{
 /// Waits until there are this many snapshots.
 fn wait_for_snapshots(home: &Home, count: usize) -> Result<serde_json::Value> {
     let begun = Instant::now();
-    loop {
-        let listed = home.json("backup snapshots")?;
-        let all = listed["snapshots"].as_array().map_or(0, Vec::len);
-        if all == count {
-            return Ok(listed);
-        }
+    while home.snapshots() < count {
         ensure!(
             begun.elapsed() < Duration::from_secs(300),
-            "expected {count} snapshots: {listed}"
+            "expected {count} snapshots, and there are {}",
+            home.snapshots()
         );
-        std::thread::sleep(Duration::from_secs(2));
+        std::thread::sleep(Duration::from_millis(200));
     }
+    let listed = home.json("backup snapshots")?;
+    ensure!(
+        listed["snapshots"].as_array().map_or(0, Vec::len) == count,
+        "expected {count} snapshots: {listed}"
+    );
+    Ok(listed)
 }
 
 #[test]
@@ -66,7 +68,7 @@ fn the_daily_backup_catches_up_skips_a_locked_drive_and_never_runs_twice() -> Re
 
     // While one runs, another is refused as busy and changes nothing.
     home.appliance.sh(
-        "dd if=/dev/urandom of=/mnt/immich_drive/immich_data/library/large bs=1M count=64 status=none",
+        "dd if=/dev/urandom of=/mnt/immich_drive/immich_data/library/large bs=1M count=32 status=none",
     )?;
     let first = home
         .appliance

@@ -28,17 +28,14 @@ fn a_drive_without_encryption_mounts_and_starts_at_boot() -> Result<()> {
 
     home.appliance.reboot()?;
     let begun = Instant::now();
-    loop {
-        let status = home.json("status")?;
-        if status["immich"] == "ready" {
-            break;
-        }
+    while home.log_in().is_err() {
         ensure!(
             begun.elapsed() < Duration::from_secs(300),
-            "Immich did not come up by itself: {status}"
+            "Immich did not come up by itself: {}",
+            home.json("status")?
         );
-        std::thread::sleep(Duration::from_secs(2));
+        std::thread::sleep(Duration::from_millis(500));
     }
-    home.log_in()?;
+    ensure!(home.json("status")?["immich"] == "ready");
     Ok(())
 }
