@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 
 use appliance_first_boot::{FILE_NAME, Settings};
 use appliance_image::source::Image;
@@ -87,6 +88,29 @@ fn customising_again_leaves_nothing_of_the_old_secrets() {
         assert!(!holds(&second, "Schlüssel zum Glück"), "FAT{bits}");
         assert!(holds(&second, "hostname = \"other\""));
     }
+}
+
+#[test]
+fn the_holes_of_a_raw_image_take_no_space_in_its_copy() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = Recipe::new(Kind::Mbr, 12).make(folder.path());
+    // Data, a hole, data again, and a hole up to the end.
+    let data = fs::metadata(&path).unwrap().len();
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.write_all_at(&common::noise(7, 5000), data + 64 * MIB + 123)
+        .unwrap();
+    file.set_len(data + 200 * MIB + 17).unwrap();
+    let image = Image::open(&path).unwrap();
+    let patches = customise::patches(&image, &settings()).unwrap();
+    let copy = folder.path().join("copy");
+    customise::write_copy(&image, &patches, &copy, &Silent).unwrap();
+
+    let mut wanted = fs::read(&path).unwrap();
+    patches.apply(0, &mut wanted);
+    assert!(fs::read(&copy).unwrap() == wanted);
+    let taken = fs::metadata(&copy).unwrap().blocks() * 512;
+    assert!(taken < data + 8 * MIB, "{taken} bytes are taken");
 }
 
 #[test]
