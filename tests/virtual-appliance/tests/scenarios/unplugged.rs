@@ -22,11 +22,13 @@ fn a_pulled_drive_stops_immich_and_nothing_is_written_in_its_place() -> Result<(
 
     home.appliance.pull(&disk)?;
     let begun = Instant::now();
-    let all_down = "! systemctl is-active --quiet immich-server postgresql redis-immich immich-machine-learning";
+    // The dead file system goes last: until then a write would still reach it, and nothing else.
+    let all_down = "! systemctl is-active --quiet immich-server postgresql redis-immich \
+                    immich-machine-learning && ! mountpoint --quiet /mnt/immich_drive";
     while home.appliance.run(all_down)?.status != 0 {
         ensure!(
             begun.elapsed() < Duration::from_secs(180),
-            "Immich still runs without its drive"
+            "Immich still runs without its drive, or its file system is still there"
         );
         std::thread::sleep(Duration::from_secs(1));
     }
