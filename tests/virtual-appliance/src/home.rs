@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Appliance, Disk, Output, S3Server, photos::Photo};
+use crate::{Appliance, Disk, Output, S3Server, photos::Photo, repository_key};
 
 /// The passphrase of the drives made here.
 pub const PASSPHRASE: &str = "correct horse battery staple";
@@ -92,19 +92,18 @@ impl Home {
     /// # Errors
     /// If the machine does not take it.
     pub fn type_secrets(&self) -> Result<()> {
-        self.appliance.sh(&format!("install -d -m 700 {TYPED}"))?;
-        self.appliance
-            .write(&format!("{TYPED}/passphrase"), PASSPHRASE)?;
-        self.appliance
-            .write(&format!("{TYPED}/wrong"), "not this one")?;
-        self.appliance
-            .write(&format!("{TYPED}/s3-secret"), self.s3.secret_key())?;
         // Two seconds and a quarter of the memory for each try suit a person, not a test.
-        self.appliance.write(
-            "/etc/immich-appliance/config.toml",
-            "[drive]\nargon2_memory_max = \"32MiB\"\nargon2_milliseconds = 200\n",
-        )?;
-        self.appliance.sh(&format!("chmod 600 {TYPED}/*"))?;
+        let settings = "[drive]\nargon2_memory_max = \"32MiB\"\nargon2_milliseconds = 200\n";
+        // One command: each costs an emulated processor half a second.
+        self.appliance.sh(&format!(
+            "install -d -m 700 {TYPED} && umask 077 && \
+             printf %s '{PASSPHRASE}' >{TYPED}/passphrase && \
+             printf %s 'not this one' >{TYPED}/wrong && \
+             printf %s '{secret}' >{TYPED}/s3-secret && \
+             install -d -m 755 /etc/immich-appliance && umask 022 && \
+             printf %s '{settings}' >/etc/immich-appliance/config.toml",
+            secret = self.s3.secret_key()
+        ))?;
         Ok(())
     }
 
@@ -114,7 +113,7 @@ impl Home {
     /// If the machine does not take it.
     pub fn without_test_settings(&self) -> Result<()> {
         self.appliance
-            .sh("rm /etc/immich-appliance/config.toml")
+            .sh("rm -r /etc/immich-appliance/config.toml /var/lib/postgresql/template")
             .map(drop)?;
         Ok(())
     }
@@ -239,6 +238,35 @@ impl Home {
             "install -m 600 /mnt/immich_drive/secrets/repository-password {TYPED}/repository-password"
         ))?;
         Ok(())
+    }
+
+    /// As [`Home::init_backup`], and makes the repository cheap to open.
+    ///
+    /// # Errors
+    /// As there, and if the repository's key cannot be replaced.
+    pub fn init_quick_backup(&self) -> Result<()> {
+        self.init_backup()?;
+        repository_key::cheapen(&self.repository_folder().join("keys"), &self.password()?)
+    }
+
+    /// Makes a repository in a folder of the machine cheap to open.
+    ///
+    /// # Errors
+    /// If its key cannot be replaced.
+    pub fn cheapen(&self, repository: &str) -> Result<()> {
+        let keys = format!("{repository}/keys");
+        let key = self.appliance.sh(&format!("echo {keys}/*"))?;
+        let file = self.appliance.read(&key)?;
+        let (name, cheap) = repository_key::cheapened(&file, &self.password()?)?;
+        self.appliance.write(&format!("{keys}/{name}"), cheap)?;
+        self.appliance.sh(&format!("rm {key}"))?;
+        Ok(())
+    }
+
+    /// The repository's password.
+    fn password(&self) -> Result<String> {
+        let file = "/mnt/immich_drive/secrets/repository-password";
+        Ok(self.appliance.sh(&format!("cat {file}"))?)
     }
 
     /// The arguments that recover onto a plugged disk.

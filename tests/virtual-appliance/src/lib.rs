@@ -25,6 +25,7 @@ pub mod card;
 pub mod demo;
 pub mod home;
 pub mod photos;
+pub mod repository_key;
 
 mod appliance;
 mod cargo;

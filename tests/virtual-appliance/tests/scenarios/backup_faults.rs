@@ -58,6 +58,7 @@ fn a_full_repository_disk_is_named_and_costs_nothing() -> Result<()> {
         beside.stderr
     );
     home.json("backup init /mnt/second/repository")?;
+    home.cheapen("/mnt/second/repository")?;
     let good = home.json("backup run")?;
     let large = "/mnt/immich_drive/immich_data/library/large";
     home.appliance.sh(&format!(
@@ -68,7 +69,7 @@ fn a_full_repository_disk_is_named_and_costs_nothing() -> Result<()> {
     home.appliance
         .sh("mount -o remount,size=200m /mnt/second")?;
     home.json("backup run")?;
-    ensure!(home.json("backup check --read-data")?["clean"] == true);
+    ensure!(home.json("backup check")?["clean"] == true);
     Ok(())
 }
 
@@ -78,11 +79,12 @@ fn a_server_that_stops_half_way_is_named_and_costs_nothing() -> Result<()> {
         return Ok(());
     }
     let (mut home, _disk) = with_photos("server-stops")?;
-    home.init_backup()?;
+    home.init_quick_backup()?;
     let good = home.json("backup run")?;
     let large = "/mnt/immich_drive/immich_data/library/large";
+    // More than one pack, so that the first one arrives before all is sent.
     home.appliance.sh(&format!(
-        "dd if=/dev/urandom of={large} bs=1M count=64 status=none"
+        "dd if=/dev/urandom of={large} bs=1M count=40 status=none"
     ))?;
 
     let before = home.packs();
@@ -119,7 +121,7 @@ fn a_truncated_dump_is_never_backed_up_as_good() -> Result<()> {
         return Ok(());
     }
     let (home, _disk) = with_photos("truncated-dump")?;
-    home.init_backup()?;
+    home.init_quick_backup()?;
     let good = home.json("backup run")?;
     // A pg_dump that breaks off and still claims success.
     home.appliance.sh(

@@ -50,7 +50,7 @@ fn the_daily_backup_catches_up_skips_a_locked_drive_and_never_runs_twice() -> Re
     let folder = tempfile::tempdir()?;
     let client = home.log_in()?;
     let uploaded = upload(&client, &photos::generate(folder.path(), 3)?)?;
-    home.init_backup()?;
+    home.init_quick_backup()?;
     home.json("backup run")?;
     wait_for_snapshots(&home, 1)?;
 
@@ -75,7 +75,8 @@ fn the_daily_backup_catches_up_skips_a_locked_drive_and_never_runs_twice() -> Re
         .command("immich-appliance --no-input backup run")
         .spawn()?;
     home.appliance
-        .sh("until pgrep -f 'backup [r]un' >/dev/null; do sleep 0.1; done; sleep 2")?;
+        .sh("lock=$(stat -c %i /run/immich-appliance/backup.lock) && \
+         until grep -q \":$lock \" /proc/locks; do sleep 0.1; done")?;
     let second = home.run("backup run")?;
     ensure!(second.status == 11, "{}: {}", second.status, second.stderr);
     ensure!(first.wait()?.status == 0);

@@ -6,7 +6,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use virtual_appliance::{BaseImage, Disk, Layer, Machine, Result, S3Server, Snapshot, can_run};
+use virtual_appliance::{
+    BaseImage, Disk, Layer, Machine, Result, S3Server, Snapshot, can_run, repository_key,
+};
 
 /// A machine without the product: these tests are about the machine.
 fn start(name: &str) -> Result<Machine> {
@@ -216,10 +218,10 @@ fn the_base_units_start_with_a_mounted_drive() -> Result<()> {
         return Ok(());
     }
     let machine = start("units")?;
-    machine.sh(
-        "mkdir -p /mnt/immich_drive/postgres && chown postgres: /mnt/immich_drive/postgres &&
-         systemctl start postgresql-setup redis-immich",
-    )?;
+    // As in a real box: initdb makes the cluster, not a copy.
+    machine.sh("rm -r /var/lib/postgresql/template &&
+         mkdir -p /mnt/immich_drive/postgres && chown postgres: /mnt/immich_drive/postgres &&
+         systemctl start postgresql-setup redis-immich")?;
     let query = "runuser -u immich -- psql -h /run/postgresql -At immich -c";
     let owned = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'immich'";
     assert_eq!(machine.sh(&format!("{query} \"{owned}\""))?, "immich");
@@ -257,7 +259,9 @@ fn stock_restic_works_with_the_s3_server_even_after_it_died() -> Result<()> {
         server.guest_endpoint()
     );
     machine.sh("head -c 20000000 /dev/urandom >/root/photo")?;
-    machine.sh(&format!("{restic} init && {restic} backup /root/photo"))?;
+    machine.sh(&format!("{restic} init"))?;
+    repository_key::cheapen(&folder.path().join("photos/keys"), "word").unwrap();
+    machine.sh(&format!("{restic} backup /root/photo"))?;
 
     server.stop();
     assert_ne!(

@@ -68,11 +68,11 @@ fn a_backup_and_a_recovery_that_were_cut_short_succeed_the_next_time() -> Result
     let folder = tempfile::tempdir()?;
     let client = home.log_in()?;
     let uploaded = upload(&client, &photos::generate(folder.path(), 20)?)?;
-    home.init_backup()?;
+    home.init_quick_backup()?;
     let first = home.json("backup run")?;
     // Enough that is new for the next backup to be under way when the power fails.
     home.appliance.sh(
-        "dd if=/dev/urandom of=/mnt/immich_drive/immich_data/library/large bs=1M count=64 status=none && sync",
+        "dd if=/dev/urandom of=/mnt/immich_drive/immich_data/library/large bs=1M count=40 status=none && sync",
     )?;
 
     let before = home.packs();
