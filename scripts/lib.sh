@@ -47,6 +47,17 @@ rust_is_new_enough() {
         [ "$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n1)" = "$wanted" ]
 }
 
+# Clippy's compiler, which is rustc with lints.
+clippy_driver() {
+    local driver
+    driver=$(rustc --print sysroot)/bin/clippy-driver
+    if [ ! -x "$driver" ]; then
+        echo "Clippy is missing, which comes with Rust: rustup component add clippy" >&2
+        return 1
+    fi
+    printf '%s\n' "$driver"
+}
+
 # Programs of a list that Debian does not have, built once outside the clone.
 require_cargo_tools() {
     local list=$1 folder wanted
