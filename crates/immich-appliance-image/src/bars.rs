@@ -1,10 +1,10 @@
 //! Progress bars with rate and time left.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use appliance_image::{Phase, Progress};
-use indicatif::{ProgressBar, ProgressStyle};
+use appliance_terminal::bar;
+use indicatif::ProgressBar;
 
 /// Shows progress as bars on standard error, or not at all.
 #[derive(Debug)]
@@ -32,28 +32,20 @@ impl Progress for Bars {
         if !self.shown {
             return;
         }
-        let (bar, template) = match total {
-            Some(total) => (
-                ProgressBar::new(total),
+        let template = match total {
+            Some(_) => {
                 "{msg:12} {bar:30} {decimal_bytes}/{decimal_total_bytes} \
-                 {decimal_bytes_per_sec} {eta} left",
-            ),
-            None => (
-                ProgressBar::new_spinner(),
-                "{msg:12} {spinner} {decimal_bytes} {decimal_bytes_per_sec}",
-            ),
+                 {decimal_bytes_per_sec} {eta} left"
+            }
+            None => "{msg:12} {spinner} {decimal_bytes} {decimal_bytes_per_sec}",
         };
-        // A template that does not parse costs the looks, not the work.
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        bar.set_message(match phase {
+        let name = match phase {
             Phase::Fetching => "Fetching",
             Phase::Writing => "Writing",
             Phase::Comparing => "Reading back",
             Phase::Checking => "Checking",
-        });
-        bar.enable_steady_tick(Duration::from_millis(250));
+        };
+        let bar = bar(total.unwrap_or(0), template, name);
         self.with(|current| *current = bar);
     }
 

@@ -1,7 +1,6 @@
 //! What an error means to a person: the exit code, and what mends it.
 
 use std::error::Error as StdError;
-use std::io::Write as _;
 
 use appliance_first_boot::Problems;
 use appliance_first_boot::password::PasswordError;
@@ -12,10 +11,9 @@ use appliance_image::flash::FlashError;
 use appliance_image::source::ImageError;
 use appliance_image::sums::SumError;
 use appliance_image::verify::VerifyError;
-use serde_json::json;
+use appliance_terminal::{Failure, Unlike};
 
 use crate::exit::Exit;
-use crate::talk::to_stderr;
 
 /// Something the tool would not do, or could not ask.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +33,11 @@ impl Refused {
             mend: mend.into(),
         }
     }
+
+    /// Consent for something else.
+    pub fn unlike(unlike: &Unlike) -> Self {
+        Self::new(Exit::Refused, unlike.to_string(), unlike.mend())
+    }
 }
 
 struct Meaning {
@@ -49,30 +52,12 @@ pub fn print(error: &anyhow::Error, json: bool) -> Exit {
         exit: Exit::Failed,
         mend: None,
     });
-    let mut causes: Vec<String> = Vec::new();
-    for cause in error.chain() {
-        let text = cause.to_string();
-        // Wrappers that show their source in their own text would say it twice.
-        if !causes.iter().any(|said| said.contains(&text)) {
-            causes.push(text);
-        }
-    }
-    to_stderr(&format!("error: {}", causes.join(": ")));
-    if let Some(mend) = &meaning.mend {
-        to_stderr(&format!("to mend: {mend}"));
-    }
-    if json {
-        let document = json!({
-            "error": {
-                "exit": meaning.exit,
-                "code": meaning.exit.code(),
-                "message": causes.first(),
-                "causes": causes.get(1..),
-                "mend": meaning.mend,
-            }
-        });
-        let _ = writeln!(std::io::stdout().lock(), "{document:#}");
-    }
+    let failure = Failure {
+        exit: meaning.exit,
+        code: meaning.exit.code(),
+        mend: meaning.mend,
+    };
+    failure.print(error, json);
     meaning.exit
 }
 

@@ -1,9 +1,10 @@
 //! Talking with the person: everything on standard error, so that standard output holds the
 //! report alone.
 
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal;
 
 use anyhow::Context;
+use appliance_terminal::{same_name, to_stderr};
 use dialoguer::{Input, MultiSelect, Select};
 
 use crate::bars::Bars;
@@ -114,20 +115,6 @@ impl Talk {
                 .into());
             }
         };
-        if typed == name {
-            return Ok(());
-        }
-        Err(Refused::new(
-            Exit::Refused,
-            format!("nothing was touched: \"{typed}\" is not {name}"),
-            format!("to consent, the name must be exactly {name}"),
-        )
-        .into())
+        same_name(name, &typed).map_err(|unlike| Refused::unlike(&unlike).into())
     }
-}
-
-/// Writes a line to standard error. Where nobody reads it any more, as after a broken SSH
-/// connection, the work goes on: a macro of the standard library would panic.
-pub fn to_stderr(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

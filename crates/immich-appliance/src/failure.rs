@@ -5,12 +5,9 @@
 
 mod classify;
 
-use std::io::Write as _;
-
-use serde_json::json;
+use appliance_terminal::{Failure, Unlike};
 
 use crate::exit::Exit;
-use crate::ui::to_stderr;
 pub use classify::classify;
 
 /// Something the tool would not do, or could not ask.
@@ -53,12 +50,8 @@ impl Refused {
     }
 
     /// Consent for something else.
-    pub fn other_name(name: &str, typed: &str) -> Self {
-        Refused::new(
-            Exit::Refused,
-            format!("nothing was touched: \"{typed}\" is not {name}"),
-            format!("to consent, the name must be exactly {name}"),
-        )
+    pub fn unlike(unlike: &Unlike) -> Self {
+        Refused::new(Exit::Refused, unlike.to_string(), unlike.mend())
     }
 
     /// The drive must be unlocked first.
@@ -75,29 +68,11 @@ impl Refused {
 /// document on standard output.
 pub fn print(error: &anyhow::Error, json: bool) -> Exit {
     let meaning = classify(error);
-    let mut causes: Vec<String> = Vec::new();
-    for cause in error.chain() {
-        let text = cause.to_string();
-        // Wrappers that show their source in their own text would say it twice.
-        if !causes.iter().any(|said| said.contains(&text)) {
-            causes.push(text);
-        }
-    }
-    to_stderr(&format!("error: {}", causes.join(": ")));
-    if let Some(mend) = &meaning.mend {
-        to_stderr(&format!("to mend: {mend}"));
-    }
-    if json {
-        let document = json!({
-            "error": {
-                "exit": meaning.exit,
-                "code": meaning.exit.code(),
-                "message": causes.first(),
-                "causes": causes.get(1..),
-                "mend": meaning.mend,
-            }
-        });
-        let _ = writeln!(std::io::stdout().lock(), "{document:#}");
-    }
+    let failure = Failure {
+        exit: meaning.exit,
+        code: meaning.exit.code(),
+        mend: meaning.mend,
+    };
+    failure.print(error, json);
     meaning.exit
 }

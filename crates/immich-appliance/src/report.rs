@@ -1,8 +1,6 @@
 //! What a command has to say at its end: for people, and as one JSON document.
 
-use std::io::Write;
-
-use anyhow::Context;
+pub use appliance_terminal::size;
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -64,26 +62,11 @@ impl Report for Said {
 /// # Errors
 /// If standard output does not take it, for example because a pipe was closed.
 pub fn print(report: &dyn Report, json: bool) -> anyhow::Result<()> {
-    let mut text = if json {
+    appliance_terminal::to_stdout(if json {
         serde_json::to_string_pretty(&report.json()?)?
     } else {
         report.text()
-    };
-    if text.is_empty() {
-        return Ok(());
-    }
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    std::io::stdout()
-        .lock()
-        .write_all(text.as_bytes())
-        .context("cannot write the report to standard output")
-}
-
-/// A size in bytes for people, in decimal units as on a drive's label.
-pub fn size(bytes: u64) -> String {
-    indicatif::DecimalBytes(bytes).to_string()
+    })
 }
 
 /// Rows as columns, two spaces apart.

@@ -4,9 +4,10 @@
 mod bars;
 mod qr;
 
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal;
 
 use anyhow::Context;
+use appliance_terminal::{same_name, to_stderr};
 use dialoguer::Input;
 
 pub use bars::Bars;
@@ -94,16 +95,6 @@ impl Ui {
             }
             None => return Err(Refused::no_consent(name, what_is_lost).into()),
         };
-        if typed.trim() == name {
-            Ok(())
-        } else {
-            Err(Refused::other_name(name, typed.trim()).into())
-        }
+        same_name(name, &typed).map_err(|unlike| Refused::unlike(&unlike).into())
     }
-}
-
-/// Writes a line to standard error. Where nobody reads it any more, as after a broken SSH
-/// connection, the work goes on: a macro of the standard library would panic.
-pub fn to_stderr(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

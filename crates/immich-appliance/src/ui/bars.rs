@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use appliance_backup::progress::{Phase, PhaseSink, ProgressSink, Unit};
-use indicatif::{ProgressBar, ProgressStyle};
+use appliance_terminal::bar;
+use indicatif::ProgressBar;
 
 /// Shows progress as bars on standard error, or not at all.
 #[derive(Debug, Clone)]
@@ -32,11 +33,9 @@ impl Bars {
 
 impl ProgressSink for Bars {
     fn start(&self, phase: &Phase) -> Arc<dyn PhaseSink> {
-        let bar = if self.shown {
-            ProgressBar::new(0)
-        } else {
-            ProgressBar::hidden()
-        };
+        if !self.shown {
+            return Arc::new(Bar(ProgressBar::hidden()));
+        }
         let template = match phase.unit {
             Unit::Bytes => {
                 "{msg:28} {bar:30} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left"
@@ -44,13 +43,7 @@ impl ProgressSink for Bars {
             Unit::Items => "{msg:28} {bar:30} {pos}/{len} {eta} left",
             Unit::Nothing => "{msg:28} {spinner} {elapsed}",
         };
-        // A template that does not parse costs the looks, not the work.
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        bar.set_message(phase.name.clone());
-        bar.enable_steady_tick(Duration::from_millis(250));
-        Arc::new(Bar(bar))
+        Arc::new(Bar(bar(0, template, phase.name.clone())))
     }
 }
 
