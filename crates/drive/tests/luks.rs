@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use appliance_drive::cipher::Cipher;
 use appliance_drive::inspect::{Content, probe};
 use appliance_drive::luks::{
-    Format, Limits, LuksError, Opens, Overwrite, add_key, change_key, format, header_backup,
-    header_restore, info, keyslot_of, mark_finished, remove_keyslot,
+    Format, Keyslot, Limits, LuksError, Opens, Overwrite, add_key, change_key, format,
+    header_backup, header_restore, info, keyslot_of, mark_finished, remove_keyslot,
 };
 use appliance_drive::{FINISHED, LABEL, UNFINISHED};
 use libcryptsetup_rs::consts::vals::EncryptionFormat;
@@ -26,6 +26,7 @@ const CHEAP: Limits = Limits {
     memory_kib: 1024,
     parallel: 1,
     time_ms: 0,
+    passes: Some(4),
 };
 
 fn secret(text: &str) -> SecretSlice<u8> {
@@ -108,6 +109,35 @@ fn a_new_drive_is_marked_unfinished_until_it_is_finished() {
     assert_eq!(finished.label.as_deref(), Some(LABEL));
     assert_eq!(finished.subsystem.as_deref(), Some(FINISHED));
     assert_eq!(finished.uuid, fresh.uuid);
+}
+
+#[test]
+fn a_keyslot_like_another_is_as_strong_and_needs_no_measuring() {
+    let drive = Drive::blank();
+    let seven = Limits {
+        passes: Some(7),
+        ..CHEAP
+    };
+    let how = Format {
+        limits: seven,
+        ..how(Cipher::AesXts)
+    };
+    let (old, new) = (secret("correct horse"), secret("battery staple"));
+    format(&drive.path, &how, &old).unwrap();
+    let first = info(&drive.path).unwrap().keyslots.remove(0);
+    assert_eq!(first.iterations, 7);
+
+    // Measured, these would become other numbers.
+    let wanted = Limits {
+        memory_kib: 2048,
+        parallel: 2,
+        time_ms: 1,
+        passes: None,
+    };
+    let number = add_key(&drive.path, &old, &new, wanted.as_measured_for(&first)).unwrap();
+    let second = info(&drive.path).unwrap().keyslots.remove(1);
+    assert_eq!(second, Keyslot { number, ..first });
+    assert_eq!(keyslot_of(&drive.path, &new).unwrap(), number);
 }
 
 #[test]

@@ -77,13 +77,14 @@ impl Accelerator {
     pub(crate) fn options(self) -> [&'static str; 4] {
         match self {
             Self::Kvm => ["-accel", "kvm", "-cpu", "host"],
-            // Everything the translator knows, except five-level page tables,
-            // which cost time, and nested virtualisation, whose modules do.
+            // Everything the translator knows, except what costs it time: five-level page
+            // tables, nested virtualisation, whose modules do, and fast string operations,
+            // which go byte by byte here.
             Self::Tcg => [
                 "-accel",
                 "tcg,thread=multi,tb-size=256",
                 "-cpu",
-                "max,la57=off,svm=off",
+                "max,la57=off,svm=off,erms=off,fsrm=off",
             ],
         }
     }

@@ -16,8 +16,7 @@ use crate::{
     error::{Doing, Result},
 };
 
-/// What a test needs: two processors and the memory of a machine, with room.
-const PROCESSORS: usize = 2;
+/// The memory that a test needs: that of a machine, with room.
 const KIBIBYTES: usize = 2 << 20;
 
 /// The right to run machines, given back when the last holder lets it go.
@@ -68,12 +67,7 @@ fn turns() -> usize {
 }
 
 fn fitting(processors: usize, kibibytes: usize) -> usize {
-    // A machine often waits, so that two do not take twice as long as one, even on two
-    // processors.
-    let processors = match processors {
-        0 | 1 => 1,
-        more => (more / PROCESSORS).max(2),
-    };
+    // A machine has one processor.
     processors.min(kibibytes / KIBIBYTES).max(1)
 }
 
@@ -90,20 +84,21 @@ mod tests {
 
     #[test]
     fn a_small_host_runs_one_test_at_a_time() {
-        assert_eq!(fitting(1, 1 << 20), 1);
+        assert_eq!(fitting(0, 1 << 20), 1);
+        assert_eq!(fitting(1, 4 << 20), 1);
         assert_eq!(fitting(2, 3 << 20), 1);
         assert_eq!(fitting(16, 3 << 20), 1);
     }
 
     #[test]
-    fn two_processors_run_two_tests_at_a_time() {
+    fn each_processor_runs_a_test() {
         assert_eq!(fitting(2, 4 << 20), 2);
-        assert_eq!(fitting(4, 16 << 20), 2);
+        assert_eq!(fitting(4, 16 << 20), 4);
     }
 
     #[test]
-    fn a_large_host_runs_several() {
-        assert_eq!(fitting(8, 16 << 20), 4);
+    fn memory_sets_the_limit_of_a_large_host() {
+        assert_eq!(fitting(8, 8 << 20), 4);
         assert_eq!(fitting(64, 16 << 20), 8);
     }
 

@@ -7,7 +7,7 @@ use libcryptsetup_rs::consts::vals::{CryptKdf, EncryptionFormat};
 use libcryptsetup_rs::{CryptDevice, CryptPbkdfType, LibcryptErr};
 use procfs::{Current, Meminfo};
 
-use super::LuksError;
+use super::{Keyslot, LuksError};
 
 /// Most memory whatever the machine, so that a drive made on a PC opens on a small box.
 const MOST_MEMORY_KIB: u64 = 512 << 10;
@@ -25,9 +25,11 @@ pub struct Limits {
     pub memory_kib: u32,
     /// Threads, 1 to 4.
     pub parallel: u32,
-    /// Time to aim for on this machine, in milliseconds. 0 takes the fewest passes without
-    /// measuring, which protects nothing: for tests.
+    /// Time to aim for on this machine, in milliseconds.
     pub time_ms: u32,
+    /// Passes over the memory, at least 4, where they are known; else as many as fit into the
+    /// time, which is measured. That takes longer than a derivation.
+    pub passes: Option<u32>,
 }
 
 impl Limits {
@@ -39,6 +41,7 @@ impl Limits {
             memory_kib: u32::try_from(memory).unwrap_or(u32::MAX),
             parallel: cpus.clamp(1, 4),
             time_ms: 2000,
+            passes: None,
         }
     }
 
@@ -52,6 +55,20 @@ impl Limits {
             meminfo()?.mem_total / 1024,
             u32::try_from(cpus).unwrap_or(u32::MAX),
         ))
+    }
+
+    /// What was measured for a keyslot made on this machine, for another one like it.
+    #[must_use]
+    pub fn as_measured_for(self, keyslot: &Keyslot) -> Self {
+        if keyslot.kdf != "argon2id" {
+            return self;
+        }
+        Self {
+            memory_kib: keyslot.memory_kib,
+            parallel: keyslot.parallel,
+            passes: Some(keyslot.iterations),
+            ..self
+        }
     }
 
     /// Makes keyslots added through `handle`, which has a header loaded, obey. LUKS1 knows
@@ -70,14 +87,14 @@ impl Limits {
 
     pub(super) fn pbkdf(self) -> CryptPbkdfType {
         // Else found by libcryptsetup's measurement within time and memory.
-        let (iterations, flags) = match self.time_ms {
-            0 => (FEWEST_PASSES, CryptPbkdf::NO_BENCHMARK),
-            _ => (0, CryptPbkdf::empty()),
+        let (time_ms, iterations, flags) = match self.passes {
+            Some(passes) => (0, passes.max(FEWEST_PASSES), CryptPbkdf::NO_BENCHMARK),
+            None => (self.time_ms, 0, CryptPbkdf::empty()),
         };
         CryptPbkdfType {
             type_: CryptKdf::Argon2Id,
             hash: Some("sha256".to_owned()),
-            time_ms: self.time_ms,
+            time_ms,
             iterations,
             max_memory_kb: self.memory_kib,
             parallel_threads: self.parallel.clamp(1, 4),
@@ -121,6 +138,25 @@ mod tests {
     fn nonsense_facts_still_give_limits_that_work() {
         let odd = Limits::for_machine(0, 0);
         assert_eq!((odd.memory_kib, odd.parallel), (64, 1));
+    }
+
+    #[test]
+    fn a_measurement_is_taken_over_and_one_of_another_kind_is_not() {
+        let wanted = Limits::for_machine(1 << 20, 2);
+        let mut keyslot = Keyslot {
+            number: 0,
+            kdf: "argon2id".to_owned(),
+            memory_kib: 100_000,
+            iterations: 7,
+            parallel: 3,
+        };
+        let taken = wanted.as_measured_for(&keyslot);
+        assert_eq!(
+            (taken.memory_kib, taken.parallel, taken.passes),
+            (100_000, 3, Some(7))
+        );
+        keyslot.kdf = "pbkdf2".to_owned();
+        assert_eq!(wanted.as_measured_for(&keyslot), wanted);
     }
 
     #[test]

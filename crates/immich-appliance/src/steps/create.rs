@@ -65,7 +65,7 @@ pub fn create(
                 CipherChoice::Adiantum => cipher::Cipher::Adiantum,
                 CipherChoice::Auto => {
                     ui.say("Measuring the ciphers …");
-                    cipher::measure().choice
+                    cipher::choice()
                 }
             };
             let limits = limits(context)?;
@@ -80,6 +80,8 @@ pub fn create(
                 passphrase.as_slice(),
             )?;
             let key = RecoveryKey::generate()?;
+            let measured = luks::info(path)?.keyslots.first().cloned();
+            let limits = measured.map_or(limits, |keyslot| limits.as_measured_for(&keyslot));
             luks::add_key(
                 path,
                 passphrase.as_slice(),
