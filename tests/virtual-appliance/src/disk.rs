@@ -108,6 +108,24 @@ impl Disk {
             .doing(|| format!("reading {}", self.path.display()))
     }
 
+    /// Whether these words, which hold no zero byte, can be read on the disk as it lies there.
+    ///
+    /// # Errors
+    /// [`Error::Program`](crate::Error::Program) when it cannot be searched.
+    pub fn holds(&self, words: &str) -> Result<bool> {
+        // Counts, since the exit status of a search without a hit is that of a failure.
+        let count = output(
+            Command::new("sh")
+                .args([
+                    "-c",
+                    "grep -c --text --null-data --fixed-strings -e \"$1\" \"$2\" || test $? = 1",
+                ])
+                .args(["sh", words])
+                .arg(&self.path),
+        )?;
+        Ok(count.stdout.trim_ascii() != b"0")
+    }
+
     /// The path under which the machine sees the whole disk.
     pub fn device(&self) -> String {
         device(&self.serial)

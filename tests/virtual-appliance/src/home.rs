@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io,
     path::Path,
+    process::Command,
     time::Instant,
 };
 
@@ -22,6 +23,8 @@ pub const PASSPHRASE: &str = "correct horse battery staple";
 const MAIL: &str = "family@example.com";
 const PASSWORD: &str = "immich password";
 const BUCKET: &str = "photos";
+/// The password of a repository that was there before.
+const REPOSITORY_PASSWORD: &str = "written down years ago";
 /// Where the machine keeps the secrets that a person would type.
 const TYPED: &str = "/root/typed";
 
@@ -100,6 +103,7 @@ impl Home {
              printf %s '{PASSPHRASE}' >{TYPED}/passphrase && \
              printf %s 'not this one' >{TYPED}/wrong && \
              printf %s '{secret}' >{TYPED}/s3-secret && \
+             printf %s '{REPOSITORY_PASSWORD}' >{TYPED}/repository-password && \
              install -d -m 755 /etc/immich-appliance && umask 022 && \
              printf %s '{settings}' >/etc/immich-appliance/config.toml",
             secret = self.s3.secret_key()
@@ -244,9 +248,31 @@ impl Home {
     ///
     /// # Errors
     /// As there, and if the repository's key cannot be replaced.
-    pub fn init_quick_backup(&self) -> Result<()> {
+    pub fn init_cheap_backup(&self) -> Result<()> {
         self.init_backup()?;
         repository_key::cheapen(&self.repository_folder().join("keys"), &self.password()?)
+    }
+
+    /// Sets the backup up with a repository that stock restic made, and that is cheap to open.
+    ///
+    /// # Errors
+    /// If restic cannot make it, or it cannot be joined.
+    pub fn join_cheap_backup(&self) -> Result<()> {
+        let folder = self.repository_folder();
+        let made = Command::new("restic")
+            .args(["--no-cache", "init", "--repo"])
+            .arg(&folder)
+            .env("RESTIC_PASSWORD", REPOSITORY_PASSWORD)
+            .output()
+            .context("cannot run restic")?;
+        ensure!(made.status.success(), "restic init: {made:?}");
+        repository_key::cheapen(&folder.join("keys"), REPOSITORY_PASSWORD)?;
+        self.json(&format!(
+            "backup init {} {} --repository-password-file {TYPED}/repository-password",
+            self.repository(),
+            self.s3_options()
+        ))?;
+        Ok(())
     }
 
     /// Makes a repository in a folder of the machine cheap to open.

@@ -79,7 +79,7 @@ fn a_server_that_stops_half_way_is_named_and_costs_nothing() -> Result<()> {
         return Ok(());
     }
     let (mut home, _disk) = with_photos("server-stops")?;
-    home.init_quick_backup()?;
+    home.join_cheap_backup()?;
     let good = home.json("backup run")?;
     let large = "/mnt/immich_drive/immich_data/library/large";
     // More than one pack, so that the first one arrives before all is sent.
@@ -121,7 +121,7 @@ fn a_truncated_dump_is_never_backed_up_as_good() -> Result<()> {
         return Ok(());
     }
     let (home, _disk) = with_photos("truncated-dump")?;
-    home.init_quick_backup()?;
+    home.join_cheap_backup()?;
     let good = home.json("backup run")?;
     // A pg_dump that breaks off and still claims success.
     home.appliance.sh(

@@ -50,7 +50,7 @@ fn the_daily_backup_catches_up_skips_a_locked_drive_and_never_runs_twice() -> Re
     let folder = tempfile::tempdir()?;
     let client = home.log_in()?;
     let uploaded = upload(&client, &photos::generate(folder.path(), 3)?)?;
-    home.init_quick_backup()?;
+    home.join_cheap_backup()?;
     home.json("backup run")?;
     wait_for_snapshots(&home, 1)?;
 

@@ -13,6 +13,7 @@ mod main_loop;
 mod plain_drive;
 mod power_cuts;
 mod reboot;
+mod s3_server;
 mod setup;
 mod unplugged;
 mod wrong_drive;

@@ -29,7 +29,7 @@ fn a_lost_drive_comes_back_from_s3_with_every_photo_album_and_login() -> Result<
     let album = make_album(&client, "Summer", &uploaded[..10])?;
     all_there(&client, &uploaded)?;
 
-    home.init_quick_backup()?;
+    home.init_cheap_backup()?;
     let backup = home.json("backup run")?;
     ensure!(backup["counts"]["assets"] == PHOTOS, "{backup}");
     let again = home.json("backup run")?;

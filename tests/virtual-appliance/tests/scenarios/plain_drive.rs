@@ -5,6 +5,22 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use virtual_appliance::{Disk, can_run, home::Home};
 
+/// PostgreSQL and Redis serve what services.immich of NixOS asks of them, to its user.
+fn the_units_are_as_nixos_has_them(home: &Home) -> Result<()> {
+    let asked = home.appliance.sh(
+        "cd / && query() { runuser -u immich -- psql -h /run/postgresql -At immich -c \"$1\"; } &&
+         query \"SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'immich'\" &&
+         query 'SELECT extname FROM pg_extension' &&
+         runuser -u immich -- redis-cli -s /run/redis-immich/redis.sock ping",
+    )?;
+    let answers: Vec<&str> = asked.lines().collect();
+    let extensions = ["cube", "earthdistance", "pg_trgm", "unaccent", "uuid-ossp"];
+    for expected in ["immich", "PONG"].iter().chain(&extensions) {
+        ensure!(answers.contains(expected), "{expected} is not in {asked}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_drive_without_encryption_mounts_and_starts_at_boot() -> Result<()> {
     if !can_run() {
@@ -17,9 +33,12 @@ fn a_drive_without_encryption_mounts_and_starts_at_boot() -> Result<()> {
     home.json(&format!(
         "drive create /dev/{name} --erase {name} --encryption none"
     ))?;
-    home.appliance
-        .sh("systemctl enable immich-appliance-unlock.service")?;
+    // As in a real box: initdb makes the cluster, not a copy of one.
+    home.appliance.sh(
+        "rm -r /var/lib/postgresql/template && systemctl enable immich-appliance-unlock.service",
+    )?;
     home.json("unlock --start")?;
+    the_units_are_as_nixos_has_them(&home)?;
     home.sign_up()?;
     ensure!(home.json("drive info")?["header"].is_null());
     ensure!(home.run("drive passphrase add")?.status == 9);

@@ -24,9 +24,18 @@ fn cut(home: &mut Home, arguments: &str, sign: &str) -> Result<()> {
 
 /// Cuts the power while a command runs, and boots again. The disks stay plugged in.
 fn cut_and_boot(home: &mut Home, running: Running) -> Result<()> {
+    home.appliance.sh("echo lost >/root/unsynced")?;
     home.appliance.cut_power();
     drop(running);
     home.appliance.boot()?;
+    // A real cut: what was not synced is gone. The file may be there, but empty.
+    let unsynced = home
+        .appliance
+        .sh("cat /root/unsynced 2>/dev/null || true")?;
+    ensure!(
+        unsynced.is_empty(),
+        "the machine kept what was not synced: {unsynced}"
+    );
     home.type_secrets()
 }
 
@@ -68,7 +77,7 @@ fn a_backup_and_a_recovery_that_were_cut_short_succeed_the_next_time() -> Result
     let folder = tempfile::tempdir()?;
     let client = home.log_in()?;
     let uploaded = upload(&client, &photos::generate(folder.path(), 20)?)?;
-    home.init_quick_backup()?;
+    home.join_cheap_backup()?;
     let first = home.json("backup run")?;
     // Enough that is new for the next backup to be under way when the power fails.
     home.appliance.sh(

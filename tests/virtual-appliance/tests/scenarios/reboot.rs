@@ -12,7 +12,10 @@ fn after_a_reboot_nothing_runs_until_one_command_and_one_passphrase() -> Result<
         return Ok(());
     }
     let (mut home, _disk) = Home::settled("reboot")?;
+    let boot = "cat /proc/sys/kernel/random/boot_id";
+    let before = home.appliance.sh(boot)?;
     home.appliance.reboot()?;
+    ensure!(home.appliance.sh(boot)? != before);
 
     let status = home.json("status")?;
     ensure!(status["drive"]["state"] == "locked", "{status}");

@@ -20,6 +20,16 @@ fn a_pulled_drive_stops_immich_and_nothing_is_written_in_its_place() -> Result<(
     let uploaded = upload(&client, &photos::generate(folder.path(), 5)?)?;
     home.appliance.sh("sync")?;
 
+    // What whoever finds the drive can read: that it is encrypted, and no photo.
+    let taken = photos::taken(0);
+    let photo = &uploaded[0].bytes;
+    ensure!(
+        photo
+            .windows(taken.len())
+            .any(|part| part == taken.as_bytes())
+    );
+    ensure!(disk.holds("LUKS")? && !disk.holds(&taken)?);
+
     home.appliance.pull(&disk)?;
     let begun = Instant::now();
     // The dead file system goes last: until then a write would still reach it, and nothing else.
