@@ -5,6 +5,8 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use appliance_first_boot::{FILE_NAME, Settings};
 use appliance_image::source::Image;
@@ -111,6 +113,79 @@ fn the_holes_of_a_raw_image_take_no_space_in_its_copy() {
     assert!(fs::read(&copy).unwrap() == wanted);
     let taken = fs::metadata(&copy).unwrap().blocks() * 512;
     assert!(taken < data + 8 * MIB, "{taken} bytes are taken");
+}
+
+#[test]
+fn a_raw_image_is_cloned_where_the_file_system_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(btrfs) = Btrfs::mount(folder.path()) else {
+        return;
+    };
+    let path = Recipe::new(Kind::Mbr, 12).make(&btrfs.at);
+    let file = fs::File::options().append(true).open(&path).unwrap();
+    file.write_all_at(
+        &common::noise(7, 64 * MIB as usize),
+        fs::metadata(&path).unwrap().len(),
+    )
+    .unwrap();
+    file.sync_all().unwrap();
+    let image = Image::open(&path).unwrap();
+    let patches = customise::patches(&image, &settings()).unwrap();
+    let before = btrfs.used();
+    let copy = btrfs.at.join("copy");
+    customise::write_copy(&image, &patches, &copy, &Silent).unwrap();
+
+    let mut wanted = fs::read(&path).unwrap();
+    patches.apply(0, &mut wanted);
+    assert!(fs::read(&copy).unwrap() == wanted);
+    let taken = btrfs.used().saturating_sub(before);
+    assert!(taken < 32 * MIB, "{taken} bytes were taken");
+}
+
+/// A file system that can clone files, in a file.
+struct Btrfs {
+    at: PathBuf,
+}
+
+impl Btrfs {
+    /// `None` where this user or kernel cannot mount one, and says why.
+    fn mount(folder: &Path) -> Option<Self> {
+        let (disk, at) = (folder.join("disk"), folder.join("mounted"));
+        let file = fs::File::create(&disk).unwrap();
+        file.set_len(512 * MIB).unwrap();
+        fs::create_dir(&at).unwrap();
+        for (program, arguments) in [
+            ("mkfs.btrfs", vec!["--quiet".as_ref(), disk.as_os_str()]),
+            (
+                "mount",
+                vec!["-o".as_ref(), "loop".as_ref(), disk.as_ref(), at.as_ref()],
+            ),
+        ] {
+            let done = Command::new(program).args(arguments).output();
+            if !done.as_ref().is_ok_and(|done| done.status.success()) {
+                println!("SKIPPED: cloning takes a Btrfs that root can mount: {program}: {done:?}");
+                return None;
+            }
+        }
+        Some(Self { at })
+    }
+
+    /// How many bytes are taken, once all is written.
+    fn used(&self) -> u64 {
+        Command::new("sync")
+            .arg("--file-system")
+            .arg(&self.at)
+            .status()
+            .unwrap();
+        let stat = nix::sys::statvfs::statvfs(&self.at).unwrap();
+        (stat.blocks() - stat.blocks_free()) * stat.fragment_size()
+    }
+}
+
+impl Drop for Btrfs {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.at).status();
+    }
 }
 
 #[test]
