@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::{
     ActiveState, Error, Job, JobResult, LoadState, Manager, Outcome, Result, TimerStatus,
-    UnitStatus, Verb,
+    UnitState, UnitStatus, Verb,
 };
 
 /// Units that start and stop at once, and a log of what was asked for.
 #[derive(Debug, Default)]
 pub struct FakeManager {
-    units: RefCell<BTreeMap<String, UnitStatus>>,
+    units: RefCell<BTreeMap<String, UnitState>>,
     failing: RefCell<BTreeMap<String, JobResult>>,
     skipping: RefCell<Vec<String>>,
     log: RefCell<Vec<String>>,
@@ -30,12 +30,12 @@ impl FakeManager {
 
     /// Puts a unit into a state.
     pub fn set(&self, unit: &str, active: ActiveState) {
-        let status = UnitStatus {
+        let state = UnitState {
             active,
             load: LoadState::Loaded,
             ..absent(unit)
         };
-        self.units.borrow_mut().insert(unit.to_owned(), status);
+        self.units.borrow_mut().insert(unit.to_owned(), state);
     }
 
     /// From now on, jobs of this unit end like this.
@@ -76,25 +76,32 @@ impl FakeManager {
     }
 }
 
-fn absent(name: &str) -> UnitStatus {
-    UnitStatus {
+fn absent(name: &str) -> UnitState {
+    UnitState {
         name: name.to_owned(),
-        description: String::new(),
         load: LoadState::NotFound,
         active: ActiveState::Inactive,
         sub: String::new(),
-        result: String::new(),
-        main_pid: None,
-        since: None,
-        condition_met: true,
-        invocation: None,
     }
 }
 
 impl Manager for FakeManager {
+    fn states(&self, names: &[&str]) -> Result<Vec<UnitState>> {
+        let units = self.units.borrow();
+        let states = names.iter().map(|name| {
+            let known = units.get(*name).cloned();
+            known.unwrap_or_else(|| absent(name))
+        });
+        Ok(states.collect())
+    }
+
     fn unit(&self, name: &str) -> Result<UnitStatus> {
-        let known = self.units.borrow().get(name).cloned();
-        Ok(known.unwrap_or_else(|| absent(name)))
+        Ok(UnitStatus {
+            state: self.state(name)?,
+            result: String::new(),
+            condition_met: true,
+            invocation: None,
+        })
     }
 
     fn start(&self, unit: &str, _timeout: Duration) -> Result<Outcome> {
@@ -121,14 +128,9 @@ impl Manager for FakeManager {
         self.job(Verb::ResetFailed, unit).map(drop)
     }
 
-    fn daemon_reload(&self) -> Result<()> {
-        self.log.borrow_mut().push("reload".into());
-        Ok(())
-    }
-
     fn timer(&self, name: &str) -> Result<TimerStatus> {
         Ok(TimerStatus {
-            active: self.unit(name)?.active,
+            active: self.state(name)?.active,
             next: None,
             last: None,
         })

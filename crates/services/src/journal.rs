@@ -15,7 +15,7 @@ use crate::{Error, Result, UnitStatus};
 /// When `journalctl` cannot be run or fails.
 pub fn last_lines(unit: &UnitStatus, count: u32) -> Result<Vec<String>> {
     let failed = |source| Error::Log {
-        unit: unit.name.clone(),
+        unit: unit.state.name.clone(),
         source,
     };
     let output = command(unit, count).output().map_err(failed)?;
@@ -35,7 +35,7 @@ fn command(unit: &UnitStatus, count: u32) -> Command {
         .stdin(Stdio::null());
     match &unit.invocation {
         Some(invocation) => command.arg(format!("_SYSTEMD_INVOCATION_ID={invocation}")),
-        None => command.arg(format!("--unit={}", unit.name)),
+        None => command.arg(format!("--unit={}", unit.state.name)),
     };
     command
 }

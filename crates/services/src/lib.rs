@@ -17,4 +17,4 @@ mod unit;
 pub use error::{Error, Result};
 pub use manager::{Manager, Outcome};
 pub use systemd::Systemd;
-pub use unit::{ActiveState, Job, JobResult, LoadState, TimerStatus, UnitStatus, Verb};
+pub use unit::{ActiveState, Job, JobResult, LoadState, TimerStatus, UnitState, UnitStatus, Verb};

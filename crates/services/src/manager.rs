@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{Job, Result, TimerStatus, UnitStatus};
+use crate::{Error, Job, Result, TimerStatus, UnitState, UnitStatus, Verb};
 
 /// How a request that went well ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,10 +14,29 @@ pub enum Outcome {
 
 /// A service manager. All calls block; those with a `timeout` until the job is done.
 pub trait Manager {
-    /// The state of a unit, also of one that is not installed.
+    /// The states of these units, in the same order, also of those that are not installed.
     ///
     /// # Errors
-    /// When systemd cannot be asked.
+    /// When systemd cannot be asked, or one of them cannot be a unit's name.
+    fn states(&self, names: &[&str]) -> Result<Vec<UnitState>>;
+
+    /// The state of one unit.
+    ///
+    /// # Errors
+    /// As [`Manager::states`].
+    fn state(&self, name: &str) -> Result<UnitState> {
+        self.states(&[name])?
+            .pop()
+            .ok_or_else(|| Error::NoSuchUnit {
+                verb: Verb::Inspect,
+                unit: name.to_owned(),
+            })
+    }
+
+    /// A unit's state, and how it last ended: several questions to systemd.
+    ///
+    /// # Errors
+    /// As [`Manager::states`].
     fn unit(&self, name: &str) -> Result<UnitStatus>;
 
     /// Starts a unit and what it requires; done at once when it runs.
@@ -55,12 +74,6 @@ pub trait Manager {
     /// # Errors
     /// When systemd does not take the request.
     fn reset_failed(&self, unit: &str) -> Result<()>;
-
-    /// Has systemd read its unit files again, as after writing one.
-    ///
-    /// # Errors
-    /// When systemd does not take the request.
-    fn daemon_reload(&self) -> Result<()>;
 
     /// When a timer last elapsed and next will.
     ///

@@ -6,7 +6,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{ActiveState, Error, LoadState, Manager, Outcome, Result, UnitStatus, Verb};
+use crate::{ActiveState, Error, LoadState, Manager, Outcome, Result, UnitState, Verb};
 
 /// How often a unit that becomes active by itself is looked at.
 const POLL: Duration = Duration::from_millis(50);
@@ -21,7 +21,7 @@ pub struct Step {
 }
 
 impl Step {
-    fn new(verb: Verb, unit: &UnitStatus) -> Self {
+    fn new(verb: Verb, unit: &UnitState) -> Self {
         let unit = unit.name.clone();
         Self { verb, unit }
     }
@@ -32,7 +32,7 @@ impl Step {
 ///
 /// # Errors
 /// When a unit is not installed; nothing was started then.
-pub fn plan_start(units: &[UnitStatus]) -> Result<Vec<Step>> {
+pub fn plan_start(units: &[UnitState]) -> Result<Vec<Step>> {
     if let Some(absent) = units.iter().find(|unit| unit.load == LoadState::NotFound) {
         return Err(Error::NoSuchUnit {
             verb: Verb::Start,
@@ -51,17 +51,9 @@ pub fn plan_start(units: &[UnitStatus]) -> Result<Vec<Step>> {
 
 /// What stopping takes: every unit that is not down, in the reverse of the given order. Nothing
 /// when all are down.
-pub fn plan_stop(units: &[UnitStatus]) -> Vec<Step> {
+pub fn plan_stop(units: &[UnitState]) -> Vec<Step> {
     let up = units.iter().rev().filter(|unit| !unit.active.is_down());
     up.map(|unit| Step::new(Verb::Stop, unit)).collect()
-}
-
-/// The states of these units, in the same order.
-///
-/// # Errors
-/// When systemd cannot be asked.
-pub fn states(manager: &dyn Manager, units: &[String]) -> Result<Vec<UnitStatus>> {
-    units.iter().map(|unit| manager.unit(unit)).collect()
 }
 
 /// Waits until a unit is active that nobody has to start, such as a mount just made: systemd
@@ -72,7 +64,7 @@ pub fn states(manager: &dyn Manager, units: &[String]) -> Result<Vec<UnitStatus>
 pub fn wait_until_active(manager: &dyn Manager, unit: &str, timeout: Duration) -> Result<bool> {
     let begun = Instant::now();
     loop {
-        if manager.unit(unit)?.is_active() {
+        if manager.state(unit)?.is_active() {
             return Ok(true);
         }
         let left = timeout.saturating_sub(begun.elapsed());
@@ -96,15 +88,16 @@ pub fn start_all(
     timeout: Duration,
     before: &mut dyn FnMut(&Step),
 ) -> Result<bool> {
-    let mut all = states(manager, units)?;
-    if let Some(target) = target {
-        all.push(manager.unit(target)?);
-    }
-    carry_out(manager, &plan_start(&all)?, timeout, before)
+    carry_out(
+        manager,
+        &plan_start(&states(manager, units, target)?)?,
+        timeout,
+        before,
+    )
 }
 
-/// Stops the target (if given) and these units, last one first. `before` is told of each step
-/// first. Gives whether there was anything to do.
+/// Stops the target (if given) and these units, last one first. Those that are not installed
+/// are passed over. `before` is told of each step first. Gives whether there was anything to do.
 ///
 /// # Errors
 /// At the first unit that does not stop, or when all together take longer than `timeout`.
@@ -115,12 +108,19 @@ pub fn stop_all(
     timeout: Duration,
     before: &mut dyn FnMut(&Step),
 ) -> Result<bool> {
-    let mut all = states(manager, units)?;
-    if let Some(target) = target {
-        // Last to start, so first to stop: nothing is bound to it then that would come back.
-        all.push(manager.unit(target)?);
-    }
-    carry_out(manager, &plan_stop(&all), timeout, before)
+    carry_out(
+        manager,
+        &plan_stop(&states(manager, units, target)?),
+        timeout,
+        before,
+    )
+}
+
+/// The units', and last the target's: last to start, so first to stop. Nothing is bound to it
+/// then that would come back.
+fn states(manager: &dyn Manager, units: &[String], target: Option<&str>) -> Result<Vec<UnitState>> {
+    let names: Vec<&str> = units.iter().map(String::as_str).chain(target).collect();
+    manager.states(&names)
 }
 
 /// Carries out a plan, all steps together within `timeout`. Gives whether there were any.
@@ -142,7 +142,7 @@ pub fn carry_out(
             Verb::ResetFailed => manager.reset_failed(&step.unit).map(|()| Outcome::Done),
             Verb::Restart => manager.restart(&step.unit, left),
             Verb::Start => manager.start(&step.unit, left),
-            Verb::Inspect | Verb::Reload => Ok(Outcome::Done),
+            Verb::Inspect => Ok(Outcome::Done),
         };
         match outcome {
             Ok(Outcome::Done) => {}

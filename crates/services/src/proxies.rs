@@ -12,22 +12,35 @@ pub type JobEntry = (
     OwnedObjectPath,
 );
 
+/// Id, description, load, active and finer state, unit followed, the unit's object, and the job
+/// queued for it: number, kind, object.
+pub type UnitEntry = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    String,
+    OwnedObjectPath,
+    u32,
+    String,
+    OwnedObjectPath,
+);
+
 #[zbus::proxy(
     interface = "org.freedesktop.systemd1.Manager",
     default_service = "org.freedesktop.systemd1",
     default_path = "/org/freedesktop/systemd1"
 )]
 pub trait SystemdManager {
-    /// Asks systemd for signals.
-    async fn subscribe(&self) -> zbus::Result<()>;
     /// Keeps a unit in systemd's memory as long as this connection lasts.
     async fn ref_unit(&self, name: &str) -> zbus::Result<()>;
+    async fn list_units_by_names(&self, names: &[&str]) -> zbus::Result<Vec<UnitEntry>>;
     async fn load_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
     async fn start_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     async fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     async fn restart_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     async fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
-    async fn reload(&self) -> zbus::Result<()>;
     async fn list_jobs(&self) -> zbus::Result<Vec<JobEntry>>;
 
     #[zbus(signal)]
@@ -46,16 +59,6 @@ pub trait SystemdManager {
 )]
 pub trait Unit {
     #[zbus(property)]
-    fn description(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn load_state(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn active_state(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn sub_state(&self) -> zbus::Result<String>;
-    #[zbus(property)]
-    fn state_change_timestamp(&self) -> zbus::Result<u64>;
-    #[zbus(property)]
     fn condition_result(&self) -> zbus::Result<bool>;
     #[zbus(property, name = "InvocationID")]
     fn invocation_id(&self) -> zbus::Result<Vec<u8>>;
@@ -68,8 +71,6 @@ pub trait Unit {
 pub trait Service {
     #[zbus(property)]
     fn result(&self) -> zbus::Result<String>;
-    #[zbus(property, name = "MainPID")]
-    fn main_pid(&self) -> zbus::Result<u32>;
 }
 
 #[zbus::proxy(

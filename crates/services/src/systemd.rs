@@ -9,7 +9,8 @@ use zbus::{Connection, OwnedObjectPath, block_on, connection};
 
 use crate::proxies::{ServiceProxy, SystemdManagerProxy, TimerProxy, UnitProxy};
 use crate::{
-    Error, Job, JobResult, LoadState, Manager, Outcome, Result, TimerStatus, UnitStatus, Verb,
+    ActiveState, Error, Job, JobResult, LoadState, Manager, Outcome, Result, TimerStatus,
+    UnitState, UnitStatus, Verb,
 };
 
 /// systemd is busy for this long at most, reloading on a slow machine.
@@ -52,7 +53,6 @@ impl Systemd {
                 .cache_properties(CacheProperties::No)
                 .build()
                 .await?;
-            manager.subscribe().await?;
             Ok(Self {
                 connection,
                 manager,
@@ -62,7 +62,8 @@ impl Systemd {
     }
 
     /// Requests a job and waits for its end. The signal is listened for before the request is
-    /// made: a quick job would be over before.
+    /// made: a quick job would be over before. systemd sends it to whom made the request, and
+    /// needs no subscription, which would have it and the bus tell of every change of any unit.
     async fn run(&self, verb: Verb, unit: &str, timeout: Duration) -> Result<JobResult> {
         let failed = |error| failure(verb, unit, error);
         let mut removed = self.manager.receive_job_removed().await.map_err(failed)?;
@@ -100,8 +101,8 @@ impl Systemd {
     async fn bring_up(&self, verb: Verb, unit: &str, timeout: Duration) -> Result<Outcome> {
         match self.run(verb, unit, timeout).await? {
             JobResult::Done => {
-                let status = self.inspect(unit).await?;
-                let skipped = status.active.is_down() && !status.condition_met;
+                let state = self.read_state(unit).await?;
+                let skipped = state.active.is_down() && !self.inspect(unit).await?.condition_met;
                 Ok(if skipped {
                     Outcome::Skipped
                 } else {
@@ -117,44 +118,76 @@ impl Systemd {
         }
     }
 
-    async fn inspect(&self, name: &str) -> Result<UnitStatus> {
-        let failed = |error| failure(Verb::Inspect, name, error);
-        // A unit that is not in use is forgotten after each question, and its file, and those of
-        // all it depends on, read again for the next: seconds on a small machine. Without the
-        // right to keep it, it just takes longer.
-        let _ = self.manager.ref_unit(name).await;
-        let path = self.manager.load_unit(name).await.map_err(failed)?;
-        self.read_unit(name, path).await.map_err(failed)
+    /// One question for all of them: each costs systemd and the bus a small machine's
+    /// milliseconds.
+    async fn read_states(&self, names: &[&str]) -> Result<Vec<UnitState>> {
+        let failed = |error| failure(Verb::Inspect, &names.join(", "), error);
+        let listed = self.manager.list_units_by_names(names).await;
+        let listed = listed.map_err(failed)?;
+        // What cannot be a name is left out, and nothing else.
+        if listed.len() != names.len() {
+            return Err(Error::Refused {
+                verb: Verb::Inspect,
+                unit: names.join(", "),
+                reason: "not the name of a unit".into(),
+            });
+        }
+        let states = names.iter().zip(listed).map(|(name, entry)| {
+            let (_, _, load, active, sub, ..) = entry;
+            UnitState {
+                // Not the one in the answer, which for an alias is another.
+                name: (*name).to_owned(),
+                load: LoadState::from(&*load),
+                active: ActiveState::from(&*active),
+                sub,
+            }
+        });
+        Ok(states.collect())
     }
 
-    async fn read_unit(&self, name: &str, path: OwnedObjectPath) -> zbus::Result<UnitStatus> {
+    async fn read_state(&self, name: &str) -> Result<UnitState> {
+        let mut states = self.read_states(&[name]).await?;
+        states.pop().ok_or_else(|| Error::NoSuchUnit {
+            verb: Verb::Inspect,
+            unit: name.to_owned(),
+        })
+    }
+
+    /// A unit that is not in use is forgotten after each question, and its file, and those of all
+    /// it depends on, read again for the next: seconds on a small machine. Without the right to
+    /// keep it, it just takes longer.
+    async fn keep(&self, name: &str) {
+        let _ = self.manager.ref_unit(name).await;
+    }
+
+    async fn inspect(&self, name: &str) -> Result<UnitStatus> {
+        let failed = |error| failure(Verb::Inspect, name, error);
+        self.keep(name).await;
+        let state = self.read_state(name).await?;
+        let path = self.manager.load_unit(name).await.map_err(failed)?;
+        self.read_unit(state, path).await.map_err(failed)
+    }
+
+    async fn read_unit(&self, state: UnitState, path: OwnedObjectPath) -> zbus::Result<UnitStatus> {
         let unit = UnitProxy::builder(&self.connection)
             .path(path.clone())
             .cache_properties(CacheProperties::No)
             .build()
             .await?;
-        let load = LoadState::from(&*unit.load_state().await?);
-        let (mut result, mut main_pid) = (String::new(), None);
+        let mut result = String::new();
         // A unit without its file has no service part to ask for.
-        if name.ends_with(".service") && load == LoadState::Loaded {
+        if state.name.ends_with(".service") && state.load == LoadState::Loaded {
             let service = ServiceProxy::builder(&self.connection)
                 .path(path)
                 .cache_properties(CacheProperties::No)
                 .build()
                 .await?;
             result = service.result().await?;
-            main_pid = Some(service.main_pid().await?).filter(|&pid| pid != 0);
         }
         let invocation = unit.invocation_id().await?;
         Ok(UnitStatus {
-            name: name.to_owned(),
-            description: unit.description().await?,
-            load,
-            active: (&*unit.active_state().await?).into(),
-            sub: unit.sub_state().await?,
+            state,
             result,
-            main_pid,
-            since: realtime(unit.state_change_timestamp().await?),
             condition_met: unit.condition_result().await?,
             invocation: (!invocation.is_empty()).then(|| {
                 invocation
@@ -181,6 +214,10 @@ impl Systemd {
 }
 
 impl Manager for Systemd {
+    fn states(&self, names: &[&str]) -> Result<Vec<UnitState>> {
+        block_on(self.read_states(names))
+    }
+
     fn unit(&self, name: &str) -> Result<UnitStatus> {
         block_on(self.inspect(name))
     }
@@ -221,13 +258,10 @@ impl Manager for Systemd {
             .map_err(|error| failure(Verb::ResetFailed, unit, error))
     }
 
-    fn daemon_reload(&self) -> Result<()> {
-        block_on(self.manager.reload()).map_err(|error| failure(Verb::Reload, ITSELF, error))
-    }
-
     fn timer(&self, name: &str) -> Result<TimerStatus> {
-        let status = self.unit(name)?;
-        if status.load == LoadState::NotFound {
+        block_on(self.keep(name));
+        let state = self.state(name)?;
+        if state.load == LoadState::NotFound {
             return Err(Error::NoSuchUnit {
                 verb: Verb::Inspect,
                 unit: name.to_owned(),
@@ -237,7 +271,7 @@ impl Manager for Systemd {
             block_on(self.read_timer(name)).map_err(|error| failure(Verb::Inspect, name, error))?;
         let next = [realtime(next_realtime), monotonic(next_monotonic)];
         Ok(TimerStatus {
-            active: status.active,
+            active: state.active,
             next: next.into_iter().flatten().min(),
             last: realtime(last),
         })

@@ -15,8 +15,6 @@ pub enum Verb {
     ResetFailed,
     /// Read its state.
     Inspect,
-    /// Read all unit files again.
-    Reload,
 }
 
 impl fmt::Display for Verb {
@@ -27,7 +25,6 @@ impl fmt::Display for Verb {
             Self::Restart => "restart",
             Self::ResetFailed => "reset the failure of",
             Self::Inspect => "inspect",
-            Self::Reload => "reload",
         })
     }
 }
@@ -166,36 +163,37 @@ impl fmt::Display for ActiveState {
     }
 }
 
-/// The state of a unit.
+/// Whether a unit is there, and runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnitStatus {
+pub struct UnitState {
     /// Its name.
     pub name: String,
-    /// What it is, in the words of its file.
-    pub description: String,
     /// Whether its file was found.
     pub load: LoadState,
     /// Whether it runs.
     pub active: ActiveState,
     /// The same in finer terms: "running", "exited", "auto-restart", …
     pub sub: String,
-    /// How a service ended: "success", "exit-code", "oom-kill", …; empty for other units.
-    pub result: String,
-    /// A service's main process.
-    pub main_pid: Option<u32>,
-    /// Since when it is in this state.
-    pub since: Option<Timestamp>,
-    /// Whether its conditions held when it was last started; false also before.
-    pub condition_met: bool,
-    /// The id of its current or last run, as the log knows it.
-    pub invocation: Option<String>,
 }
 
-impl UnitStatus {
+impl UnitState {
     /// Whether it runs or is done and stays so.
     pub fn is_active(&self) -> bool {
         matches!(self.active, ActiveState::Active | ActiveState::Reloading)
     }
+}
+
+/// All that is asked about a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitStatus {
+    /// Whether it is there, and runs.
+    pub state: UnitState,
+    /// How a service ended: "success", "exit-code", "oom-kill", …; empty for other units.
+    pub result: String,
+    /// Whether its conditions held when it was last started; false also before.
+    pub condition_met: bool,
+    /// The id of its current or last run, as the log knows it.
+    pub invocation: Option<String>,
 }
 
 /// The state of a timer.

@@ -73,25 +73,61 @@ enum Refusal {
     UnitMasked(String),
 }
 
+/// As in `ListUnitsByNames`.
+type Entry = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    String,
+    OwnedObjectPath,
+    u32,
+    String,
+    OwnedObjectPath,
+);
+
 /// Answers as systemd does; what a job comes to depends on the unit's name.
 struct MockManager {
-    subscribed: bool,
+    /// Each unit's load and active state.
+    units: HashMap<&'static str, (&'static str, &'static str)>,
     kept: Vec<String>,
     job_results: HashMap<&'static str, &'static str>,
 }
 
 #[interface(name = "org.freedesktop.systemd1.Manager")]
 impl MockManager {
-    fn subscribe(&mut self) {
-        self.subscribed = true;
-    }
-
     fn ref_unit(&mut self, name: &str) -> Result<(), Refusal> {
         self.kept.push(name.to_owned());
         match name {
             "absent.service" => Err(Refusal::NoSuchUnit("Unit absent.service not found.".into())),
             _ => Ok(()),
         }
+    }
+
+    fn list_units_by_names(&self, names: Vec<String>) -> Vec<Entry> {
+        let valid = names.into_iter().filter(|name| name.contains('.'));
+        valid
+            .map(|name| {
+                let known = self.units.get(name.as_str());
+                let (load, active) = known.copied().unwrap_or(("not-found", "inactive"));
+                let [load, active, sub] = [load, active, "dead"].map(String::from);
+                let (unit, job) = (unit_path(&name), ROOT.try_into().unwrap());
+                let text = String::new;
+                (
+                    name,
+                    text(),
+                    load,
+                    active,
+                    sub,
+                    text(),
+                    unit,
+                    0,
+                    text(),
+                    job,
+                )
+            })
+            .collect()
     }
 
     fn load_unit(&self, name: &str) -> OwnedObjectPath {
@@ -121,7 +157,7 @@ impl MockManager {
         // Another unit's job ends first; and this one's before the answer to the request.
         let other = ObjectPath::from_static_str("/org/freedesktop/systemd1/job/6")?;
         Self::job_removed(&emitter, 6, other, "other.service", "failed").await?;
-        if let (true, Some(result)) = (self.subscribed, self.job_results.get(name)) {
+        if let Some(result) = self.job_results.get(name) {
             Self::job_removed(&emitter, 7, job.clone(), name, result).await?;
         }
         Ok(job.into())
@@ -137,8 +173,6 @@ impl MockManager {
     }
 
     fn reset_failed_unit(&self, _name: &str) {}
-
-    fn reload(&self) {}
 
     fn list_jobs(
         &self,
@@ -173,33 +207,11 @@ fn unit_path(name: &str) -> OwnedObjectPath {
 }
 
 struct MockUnit {
-    load: &'static str,
-    active: &'static str,
     condition: bool,
 }
 
 #[interface(name = "org.freedesktop.systemd1.Unit")]
 impl MockUnit {
-    #[zbus(property)]
-    fn description(&self) -> &str {
-        "A mock"
-    }
-    #[zbus(property)]
-    fn load_state(&self) -> &str {
-        self.load
-    }
-    #[zbus(property)]
-    fn active_state(&self) -> &str {
-        self.active
-    }
-    #[zbus(property)]
-    fn sub_state(&self) -> &str {
-        "dead"
-    }
-    #[zbus(property)]
-    fn state_change_timestamp(&self) -> u64 {
-        1_795_000_000_000_000
-    }
     #[zbus(property)]
     fn condition_result(&self) -> bool {
         self.condition
@@ -210,19 +222,13 @@ impl MockUnit {
     }
 }
 
-struct MockService {
-    main_pid: u32,
-}
+struct MockService;
 
 #[interface(name = "org.freedesktop.systemd1.Service")]
 impl MockService {
     #[zbus(property)]
     fn result(&self) -> &str {
         "exit-code"
-    }
-    #[zbus(property, name = "MainPID")]
-    fn main_pid(&self) -> u32 {
-        self.main_pid
     }
 }
 
@@ -246,7 +252,11 @@ impl MockTimer {
 
 async fn serve(address: &str) -> zbus::Result<Connection> {
     let manager = MockManager {
-        subscribed: false,
+        units: HashMap::from([
+            ("good.service", ("loaded", "active")),
+            ("locked.service", ("loaded", "inactive")),
+            ("backup.timer", ("loaded", "active")),
+        ]),
         kept: Vec::new(),
         job_results: HashMap::from([
             ("good.service", "done"),
@@ -256,26 +266,14 @@ async fn serve(address: &str) -> zbus::Result<Connection> {
             ("choosy.service", "skipped"),
         ]),
     };
-    let unit = |load, active, condition| MockUnit {
-        load,
-        active,
-        condition,
-    };
-    let service = |main_pid| MockService { main_pid };
+    let unit = |condition| MockUnit { condition };
     connection::Builder::address(address)
         .serve_at(ROOT, manager)
-        .serve_at(unit_path("good.service"), unit("loaded", "active", true))
-        .serve_at(unit_path("good.service"), service(42))
-        .serve_at(
-            unit_path("locked.service"),
-            unit("loaded", "inactive", false),
-        )
-        .serve_at(unit_path("locked.service"), service(0))
-        .serve_at(
-            unit_path("absent.service"),
-            unit("not-found", "inactive", false),
-        )
-        .serve_at(unit_path("backup.timer"), unit("loaded", "active", true))
+        .serve_at(unit_path("good.service"), unit(true))
+        .serve_at(unit_path("good.service"), MockService)
+        .serve_at(unit_path("locked.service"), unit(false))
+        .serve_at(unit_path("locked.service"), MockService)
+        .serve_at(unit_path("absent.service"), unit(false))
         .serve_at(unit_path("backup.timer"), MockTimer)
         .name("org.freedesktop.systemd1")
         .build()
@@ -370,15 +368,35 @@ fn a_job_that_takes_too_long_is_given_up() {
 fn a_units_state_is_read() {
     with_mock(|systemd| {
         let good = systemd.unit("good.service").unwrap();
-        assert!(good.is_active());
-        assert_eq!(good.main_pid, Some(42));
+        assert!(good.state.is_active());
         assert_eq!(good.result, "exit-code");
         assert_eq!(good.invocation.as_deref(), Some("00ff"));
-        assert_eq!(good.since.unwrap().as_second(), 1_795_000_000);
-        let absent = systemd.unit("absent.service").unwrap();
+        let absent = systemd.unit("absent.service").unwrap().state;
         assert_eq!(
             (absent.load, absent.active),
             (LoadState::NotFound, ActiveState::Inactive)
+        );
+    });
+}
+
+#[test]
+fn the_states_of_many_units_are_one_question() {
+    with_mock(|systemd| {
+        let names = ["locked.service", "absent.service", "good.service"];
+        let states = systemd.states(&names).unwrap();
+        assert!(states.iter().map(|state| &*state.name).eq(names));
+        assert!(
+            states
+                .iter()
+                .map(|state| state.is_active())
+                .eq([false, false, true])
+        );
+        assert_eq!(states[1].load, LoadState::NotFound);
+        assert_eq!(states[0].sub, "dead");
+        let error = systemd.states(&["good.service", "good"]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot inspect good.service, good: systemd says: not the name of a unit"
         );
     });
 }
@@ -396,7 +414,6 @@ fn a_timers_next_and_last_time_are_read_and_never_is_none() {
 fn requests_without_a_job_are_taken() {
     with_mock(|systemd| {
         systemd.reset_failed("good.service").unwrap();
-        systemd.daemon_reload().unwrap();
     });
 }
 

@@ -4,11 +4,11 @@
 //!
 //! The kernel removes the disk, but nothing above it: the mapping stays and fails every read and
 //! write, the mount stays, and systemd, which looks at the mapping's device only, sees nothing
-//! amiss. So `unlock` writes the drop-in of [`binding`], which ties the mount unit to the disk
-//! itself. When that goes, systemd stops the mount unit, first everything that requires it (the
-//! services), and unmounts. What is left is the mapping; the next `unlock` sees
-//! [`crate::state::DriveState::Gone`] and clears it with [`detach`]. That also clears a mount that
-//! nobody unmounted.
+//! amiss. So `unlock` starts the target of [`binding`], which ties the mount unit to the disk
+//! itself. When that goes, systemd stops the target and with it the mount unit, first everything
+//! that requires it (the services), and unmounts. What is left is the mapping, and a mount that
+//! somebody still uses; the next `unlock` sees [`crate::state::DriveState::Gone`] and clears both
+//! with [`detach`].
 
 mod binding;
 mod gone;
@@ -24,7 +24,7 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags};
 use serde::Serialize;
 
-pub use binding::{Binding, binding, device_known};
+pub use binding::{Binding, binding};
 pub use gone::{Detached, detach, device_alive};
 pub(crate) use gone::{Mapping, mapping, number_alive};
 pub use point::{Guard, prepare};

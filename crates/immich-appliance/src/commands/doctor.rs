@@ -14,7 +14,7 @@ use crate::cli::Doctor;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::report::Report;
-use crate::steps::open;
+use crate::steps::{open, services};
 
 /// A backup older than this many hours is told of: the timer runs daily.
 const BACKUP_AGE_HOURS: f64 = 50.0;
@@ -189,11 +189,17 @@ impl Findings {
 
     fn units(&mut self, context: &Context) {
         self.look("units", |findings| {
-            let services = &context.settings.services;
+            let settings = &context.settings.services;
             let systemd = context.systemd()?;
             let mut good = true;
-            for name in services.units.iter().chain([&services.target]) {
-                let unit = systemd.unit(name)?;
+            let names: Vec<&str> = settings
+                .units
+                .iter()
+                .chain([&settings.target])
+                .map(String::as_str)
+                .collect();
+            for unit in systemd.states(&names)? {
+                let name = &unit.name;
                 if unit.load != LoadState::Loaded {
                     good = false;
                     findings.add(
@@ -207,7 +213,7 @@ impl Findings {
                     findings.add(
                         "units",
                         Verdict::Bad,
-                        format!("{name} failed ({})", unit.result),
+                        format!("{name} failed ({})", systemd.unit(name)?.result),
                         Some("journalctl -b -u UNIT says why; immich-appliance start tries again"),
                     );
                 }
@@ -284,15 +290,8 @@ impl Findings {
 
     fn database(&mut self, context: &Context) {
         self.look("originals", |findings| {
-            let running = context
-                .settings
-                .services
-                .database_units
-                .iter()
-                .map(|unit| context.systemd()?.unit(unit).map_err(anyhow::Error::from))
-                .collect::<anyhow::Result<Vec<_>>>()?
-                .iter()
-                .all(appliance_services::UnitStatus::is_active);
+            let units = &context.settings.services.database_units;
+            let running = services::all_run(context, units)?;
             if !running {
                 findings.add(
                     "originals",

@@ -43,7 +43,7 @@ pub fn run(context: &Context, arguments: &Lock) -> anyhow::Result<Box<dyn Report
         DriveState::Mounted { found, .. } => {
             services::stop(context)?;
             unmount(context)?;
-            open::unbind(context)?;
+            open::unbind(context, found.uuid)?;
             if found.encrypted {
                 luks::deactivate(context.mapper(), Removal::Now)?;
                 Ok(Said::done(format!("the drive {} is locked", found.device.path.display())))

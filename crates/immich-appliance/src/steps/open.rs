@@ -159,7 +159,6 @@ pub fn mount(context: &Context, node: &Path) -> anyhow::Result<()> {
     if let Guard::Unsupported { why } = mount::prepare(&context.system, context.mount_point())? {
         tracing::info!("the bare mount point cannot be made immutable: {why}");
     }
-    release_binding(context)?;
     mount::mount(&context.system, node, context.mount_point())?;
     Ok(())
 }
@@ -238,17 +237,14 @@ pub fn attach(context: &Context, device: &Path, uuid: Uuid, encrypted: bool) -> 
 fn bind(context: &Context, uuid: Uuid) -> anyhow::Result<()> {
     let systemd = context.systemd()?;
     let binding = mount::binding(context.mount_point(), uuid);
-    let current = std::fs::read_to_string(&binding.path).unwrap_or_default();
-    if current != binding.text && mount::device_known(&context.system, uuid, PATIENCE) {
-        if let Some(folder) = binding.path.parent() {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot create {}", folder.display()))?;
-        }
-        appliance_files::write_durably(&binding.path, binding.text.as_bytes(), 0o644)?;
-        systemd.daemon_reload()?;
+    if !order::wait_until_active(systemd, &binding.mount, PATIENCE)? {
+        tracing::warn!("systemd does not list {} as mounted", binding.mount);
     }
-    if !order::wait_until_active(systemd, &binding.unit, PATIENCE)? {
-        tracing::warn!("systemd does not list {} as mounted", binding.unit);
+    // Photos that can be seen are worth more than this precaution.
+    if let Err(error) = systemd.start(&binding.target, PATIENCE) {
+        context.ui.warn(format!(
+            "pulling the drive out will not stop Immich: {error}"
+        ));
     }
     Ok(())
 }
@@ -283,19 +279,13 @@ pub fn nothing_is_open(context: &Context, doing: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Takes back what [`attach`] made for as long as the drive is open.
-pub fn unbind(context: &Context) -> anyhow::Result<()> {
+/// Takes back what [`attach`] made for as long as the drive is mounted.
+pub fn unbind(context: &Context, uuid: Uuid) -> anyhow::Result<()> {
     appliance_files::remove_durably(&context.runtime_directory().join(POSTGRESQL_ENVIRONMENT))?;
-    release_binding(context)
-}
-
-/// A mount that is bound to a disk which is not there is unmounted by systemd at once, so the
-/// binding of the drive before goes first.
-fn release_binding(context: &Context) -> anyhow::Result<()> {
-    // Its place does not depend on the disk.
-    let binding = mount::binding(context.mount_point(), Uuid::nil());
-    if appliance_files::remove_durably(&binding.path)? {
-        context.systemd()?.daemon_reload()?;
+    let binding = mount::binding(context.mount_point(), uuid);
+    // It ends by itself too, once systemd sees that the mount is gone.
+    if let Err(error) = context.systemd()?.stop(&binding.target, PATIENCE) {
+        tracing::warn!("{error}");
     }
     Ok(())
 }

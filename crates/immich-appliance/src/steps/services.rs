@@ -10,7 +10,7 @@ use appliance_immich::database::{Contents, Database};
 use appliance_immich::media::{FOLDERS, MARKER};
 use appliance_immich::readiness::{self, State};
 use appliance_services::order::{self, Step};
-use appliance_services::{LoadState, Manager, Verb, journal};
+use appliance_services::{LoadState, Manager, UnitState, Verb, journal};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -72,31 +72,25 @@ pub fn start_database(context: &Context) -> anyhow::Result<()> {
 pub fn stop(context: &Context) -> anyhow::Result<bool> {
     let services = &context.settings.services;
     let systemd = context.systemd()?;
-    let backup = systemd.unit(BACKUP_SERVICE)?;
-    if backup.load == LoadState::Loaded && !backup.active.is_down() {
+    let backup = systemd.state(BACKUP_SERVICE)?;
+    let ran = !backup.active.is_down();
+    if ran {
         context.ui.say("Stopping the backup that is under way …");
         systemd.stop(BACKUP_SERVICE, services.stop_timeout)?;
     }
-    let installed: Vec<String> = order::states(systemd, &services.units)?
-        .into_iter()
-        .filter(|unit| unit.load != LoadState::NotFound)
-        .map(|unit| unit.name)
-        .collect();
-    let target = systemd.unit(&services.target)?;
-    let target = (target.load == LoadState::Loaded).then_some(services.target.as_str());
-    Ok(order::stop_all(
+    let stopped = order::stop_all(
         systemd,
-        &installed,
-        target,
+        &services.units,
+        Some(&services.target),
         services.stop_timeout,
         &mut |step| tell(context, step),
-    )?)
+    )?;
+    Ok(ran || stopped)
 }
 
 /// The state of each unit.
 pub fn states(context: &Context) -> anyhow::Result<Vec<UnitLine>> {
-    let units = order::states(context.systemd()?, &context.settings.services.units)?;
-    Ok(units
+    Ok(named(context, &context.settings.services.units)?
         .into_iter()
         .map(|unit| UnitLine {
             active: unit.is_active(),
@@ -107,6 +101,16 @@ pub fn states(context: &Context) -> anyhow::Result<Vec<UnitLine>> {
             unit: unit.name,
         })
         .collect())
+}
+
+fn named(context: &Context, units: &[String]) -> anyhow::Result<Vec<UnitState>> {
+    let names: Vec<&str> = units.iter().map(String::as_str).collect();
+    Ok(context.systemd()?.states(&names)?)
+}
+
+/// Whether all of these units run.
+pub fn all_run(context: &Context, units: &[String]) -> anyhow::Result<bool> {
+    Ok(named(context, units)?.iter().all(UnitState::is_active))
 }
 
 /// When the timer next starts a backup, if it runs.
@@ -121,7 +125,7 @@ pub fn with_database<T>(
 ) -> anyhow::Result<T> {
     let units = &context.settings.services.database_units;
     let systemd = context.systemd()?;
-    let started: Vec<String> = order::states(systemd, units)?
+    let started: Vec<String> = named(context, units)?
         .into_iter()
         .filter(|unit| !unit.is_active())
         .map(|unit| unit.name)
@@ -163,7 +167,7 @@ fn tell(context: &Context, step: &Step) {
     match step.verb {
         Verb::Start => context.ui.say(format!("Starting {} …", step.unit)),
         Verb::Stop => context.ui.say(format!("Stopping {} …", step.unit)),
-        Verb::Restart | Verb::ResetFailed | Verb::Inspect | Verb::Reload => {}
+        Verb::Restart | Verb::ResetFailed | Verb::Inspect => {}
     }
 }
 
@@ -282,7 +286,7 @@ fn has_ended(context: &Context, unit: &str) -> bool {
     context
         .systemd()
         .ok()
-        .and_then(|systemd| systemd.unit(unit).ok())
+        .and_then(|systemd| systemd.state(unit).ok())
         .is_some_and(|unit| unit.active.is_down())
 }
 

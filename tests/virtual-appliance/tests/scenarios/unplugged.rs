@@ -30,6 +30,9 @@ fn a_pulled_drive_stops_immich_and_nothing_is_written_in_its_place() -> Result<(
     );
     ensure!(disk.holds("LUKS")? && !disk.holds(&taken)?);
 
+    // Somebody's shell in that folder does not keep it mounted.
+    home.appliance
+        .sh("cd /mnt/immich_drive; setsid sleep 1000 >/dev/null 2>&1 </dev/null &")?;
     home.appliance.pull(&disk)?;
     let begun = Instant::now();
     // The dead file system goes last: until then a write would still reach it, and nothing else.
@@ -58,6 +61,7 @@ fn a_pulled_drive_stops_immich_and_nothing_is_written_in_its_place() -> Result<(
         started.stderr
     );
 
+    home.appliance.sh("pkill -f 'sleep 1000'")?;
     home.appliance.plug(&disk)?;
     home.unlock_and_start()?;
     all_there(&home.log_in()?, &uploaded)
