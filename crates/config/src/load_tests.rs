@@ -83,6 +83,7 @@ fn every_key_is_documented_and_set_apart_from_every_other() {
             "drive.encryption" => "'none'",
             "drive.argon2_memory_max" => "'256 MiB'",
             "drive.argon2_milliseconds" => "500",
+            "drive.argon2_passes" => "6",
             "immich.url" => "'https://photos.example:8443/'",
             "services.target" => "'other.target'",
             "services.server_unit" => "'redis-immich.service'",
@@ -180,6 +181,10 @@ fn a_value_that_does_not_fit_is_refused_with_file_line_and_key() {
         (
             "drive.argon2_milliseconds = 100",
             "drive.argon2_milliseconds must be a whole number from 200 to 60000",
+        ),
+        (
+            "drive.argon2_passes = 3",
+            "drive.argon2_passes must be a whole number from 4 to 10000",
         ),
         (
             "drive.mount_point = 'mnt'",

@@ -119,6 +119,14 @@ pub(crate) const RULES: &[Rule] = &[
         "How long opening a new drive, or a drive by a new passphrase, may take on the machine where it is made. Longer is slower to attack; a slower machine takes longer."
     ),
     rule!(
+        "drive.argon2_passes",
+        "number",
+        drive.argon2_passes,
+        optional(|value| value::integer(value, 4, 10_000)),
+        shown_option_number,
+        "How often deriving a key for a new drive or passphrase passes over its memory. Without it, as often as fits into the milliseconds, which is measured. More is slower to attack."
+    ),
+    rule!(
         "drive.unlock_tries",
         "number",
         drive.unlock_tries,
@@ -389,6 +397,10 @@ fn shown_option(value: &Option<impl ToString>) -> Option<String> {
 
 fn shown_number(number: &impl ToString) -> Option<String> {
     Some(number.to_string())
+}
+
+fn shown_option_number(number: &Option<u32>) -> Option<String> {
+    number.as_ref().and_then(shown_number)
 }
 
 fn shown_seconds(time: &std::time::Duration) -> Option<String> {

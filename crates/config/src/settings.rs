@@ -48,6 +48,8 @@ pub struct Drive {
     pub argon2_memory_max: ByteSize,
     /// How long opening by a new passphrase takes on this machine, in milliseconds.
     pub argon2_milliseconds: u32,
+    /// Passes over the memory for a new keyslot; `None` to measure how many fit into the time.
+    pub argon2_passes: Option<u32>,
     /// How often a person may type the passphrase.
     pub unlock_tries: u32,
 }
@@ -61,6 +63,7 @@ impl Default for Drive {
             mount_point: "/mnt/immich_drive".into(),
             argon2_memory_max: ByteSize::mib(512),
             argon2_milliseconds: 2000,
+            argon2_passes: None,
             unlock_tries: 3,
         }
     }

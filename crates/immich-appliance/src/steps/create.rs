@@ -117,6 +117,7 @@ pub fn limits(context: &Context) -> anyhow::Result<Limits> {
         .memory_kib
         .min(u32::try_from(most).unwrap_or(u32::MAX));
     limits.time_ms = context.settings.drive.argon2_milliseconds;
+    limits.passes = context.settings.drive.argon2_passes;
     Ok(limits)
 }
 
