@@ -1,8 +1,9 @@
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -23,6 +24,30 @@ pub struct Postgres {
     bin: PathBuf,
     user: Option<(u32, u32)>,
     process: Option<Child>,
+    /// What it is a copy of, kept for the next one.
+    template: Option<Arc<Postgres>>,
+}
+
+/// Made once as long as any cluster needs it: initdb takes most of a test's time.
+static TEMPLATE: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+
+fn template(bin: &Path, user: Option<(u32, u32)>) -> Result<Arc<Postgres>, String> {
+    let mut known = TEMPLATE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(template) = known.upgrade() {
+        return Ok(template);
+    }
+    let template = Arc::new(Postgres::made(bin.to_owned(), user)?);
+    *known = Arc::downgrade(&template);
+    Ok(template)
+}
+
+fn succeeded(tool: &str, output: io::Result<Output>) -> Result<(), String> {
+    let output = output.map_err(|error| format!("{tool}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{tool}: {said}"))
 }
 
 impl Postgres {
@@ -41,6 +66,40 @@ impl Postgres {
         } else {
             None
         };
+        let template = template(&bin, user)?;
+        let mut cluster = Self::without_data(bin, user)?;
+        let copied = cluster
+            .command("/bin/cp")
+            .args(["--archive", "--reflink=auto"])
+            .arg(template.data())
+            .arg(cluster.data())
+            .output();
+        succeeded("cp", copied)?;
+        cluster.template = Some(template);
+        cluster.resume()?;
+        Ok(cluster)
+    }
+
+    /// Makes a cluster with role and database, and leaves it stopped.
+    fn made(bin: PathBuf, user: Option<(u32, u32)>) -> Result<Self, String> {
+        let mut cluster = Self::without_data(bin, user)?;
+        let made = cluster
+            .command("initdb")
+            .args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
+            // Small, for it is copied.
+            .arg("--wal-segsize=1")
+            .args(["--username", SUPERUSER, "--pgdata"])
+            .arg(cluster.data())
+            .output();
+        succeeded("initdb", made)?;
+        cluster.resume()?;
+        cluster.sql(SUPERUSER, "CREATE ROLE immich LOGIN")?;
+        cluster.sql(SUPERUSER, "CREATE DATABASE immich OWNER immich")?;
+        cluster.stop();
+        Ok(cluster)
+    }
+
+    fn without_data(bin: PathBuf, user: Option<(u32, u32)>) -> Result<Self, String> {
         let folder = tempfile::Builder::new()
             .prefix("pg-")
             .tempdir()
@@ -48,30 +107,13 @@ impl Postgres {
         if let Some((uid, gid)) = user {
             chown(folder.path(), Some(uid), Some(gid)).map_err(|error| error.to_string())?;
         }
-        let mut cluster = Self {
+        Ok(Self {
             folder,
             bin,
             user,
             process: None,
-        };
-        let data = cluster.data();
-        let initdb = cluster
-            .command("initdb")
-            .args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
-            .args(["--username", SUPERUSER, "--pgdata"])
-            .arg(&data)
-            .output()
-            .map_err(|error| format!("initdb: {error}"))?;
-        if !initdb.status.success() {
-            return Err(format!(
-                "initdb: {}",
-                String::from_utf8_lossy(&initdb.stderr)
-            ));
-        }
-        cluster.resume()?;
-        cluster.sql(SUPERUSER, "CREATE ROLE immich LOGIN")?;
-        cluster.sql(SUPERUSER, "CREATE DATABASE immich OWNER immich")?;
-        Ok(cluster)
+            template: None,
+        })
     }
 
     /// Starts the server of a stopped cluster.
