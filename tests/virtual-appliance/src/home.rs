@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Appliance, Disk, Output, S3Server, photos::Photo, repository_key};
+use crate::{Appliance, Disk, Output, S3Server, cheap_repository, photos::Photo};
 
 /// The passphrase of the drives made here.
 pub const PASSPHRASE: &str = "correct horse battery staple";
@@ -95,8 +95,9 @@ impl Home {
     /// # Errors
     /// If the machine does not take it.
     pub fn type_secrets(&self) -> Result<()> {
-        // Two seconds and a quarter of the memory for each try suit a person, not a test.
-        let settings = "[drive]\nargon2_memory_max = \"32MiB\"\nargon2_milliseconds = 200\n";
+        // Two seconds and a quarter of the memory for each try suit a person, not a test; nor
+        // does measuring what two seconds are, which takes several derivations.
+        let settings = "[drive]\nargon2_memory_max = \"32MiB\"\nargon2_passes = 4\n";
         // One command: each costs an emulated processor half a second.
         self.appliance.sh(&format!(
             "install -d -m 700 {TYPED} && umask 077 && \
@@ -250,7 +251,7 @@ impl Home {
     /// As there, and if the repository's key cannot be replaced.
     pub fn init_cheap_backup(&self) -> Result<()> {
         self.init_backup()?;
-        repository_key::cheapen(&self.repository_folder().join("keys"), &self.password()?)
+        cheap_repository::cheapen(&self.repository_folder(), &self.password()?)
     }
 
     /// Sets the backup up with a repository that stock restic made, and that is cheap to open.
@@ -266,7 +267,7 @@ impl Home {
             .output()
             .context("cannot run restic")?;
         ensure!(made.status.success(), "restic init: {made:?}");
-        repository_key::cheapen(&folder.join("keys"), REPOSITORY_PASSWORD)?;
+        cheap_repository::cheapen(&folder, REPOSITORY_PASSWORD)?;
         self.json(&format!(
             "backup init {} {} --repository-password-file {TYPED}/repository-password",
             self.repository(),
@@ -283,8 +284,9 @@ impl Home {
         let keys = format!("{repository}/keys");
         let key = self.appliance.sh(&format!("echo {keys}/*"))?;
         let file = self.appliance.read(&key)?;
-        let (name, cheap) = repository_key::cheapened(&file, &self.password()?)?;
-        self.appliance.write(&format!("{keys}/{name}"), cheap)?;
+        let cheap = cheap_repository::cheapened(&file, &self.password()?)?;
+        self.appliance
+            .write(&format!("{keys}/{}", cheap.name), cheap.file)?;
         self.appliance.sh(&format!("rm {key}"))?;
         Ok(())
     }

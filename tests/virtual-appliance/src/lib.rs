@@ -22,10 +22,10 @@
 
 pub mod cache;
 pub mod card;
+pub mod cheap_repository;
 pub mod demo;
 pub mod home;
 pub mod photos;
-pub mod repository_key;
 
 mod appliance;
 mod cargo;

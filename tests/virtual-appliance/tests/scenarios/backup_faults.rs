@@ -49,7 +49,7 @@ fn a_full_repository_disk_is_named_and_costs_nothing() -> Result<()> {
     }
     let (home, _disk) = with_photos("repository-full")?;
     home.appliance
-        .sh("mkdir /mnt/second && mount -t tmpfs -o size=24m tmpfs /mnt/second")?;
+        .sh("mkdir /mnt/second && mount -t tmpfs -o size=20m tmpfs /mnt/second")?;
     // A backup on the photos' own drive would be lost with it.
     let beside = home.run("backup init /mnt/immich_drive/repository")?;
     ensure!(
@@ -62,7 +62,7 @@ fn a_full_repository_disk_is_named_and_costs_nothing() -> Result<()> {
     let good = home.json("backup run")?;
     let large = "/mnt/immich_drive/immich_data/library/large";
     home.appliance.sh(&format!(
-        "dd if=/dev/urandom of={large} bs=1M count=16 status=none"
+        "dd if=/dev/urandom of={large} bs=1M count=6 status=none"
     ))?;
     fails(&home, "no space")?;
     only_good(&home, &good["snapshot"])?;
@@ -84,7 +84,7 @@ fn a_server_that_stops_half_way_is_named_and_costs_nothing() -> Result<()> {
     let large = "/mnt/immich_drive/immich_data/library/large";
     // More than one pack, so that the first one arrives before all is sent.
     home.appliance.sh(&format!(
-        "dd if=/dev/urandom of={large} bs=1M count=40 status=none"
+        "dd if=/dev/urandom of={large} bs=1M count=12 status=none"
     ))?;
 
     let before = home.packs();

@@ -81,7 +81,7 @@ fn a_backup_and_a_recovery_that_were_cut_short_succeed_the_next_time() -> Result
     let first = home.json("backup run")?;
     // Enough that is new for the next backup to be under way when the power fails.
     home.appliance.sh(
-        "dd if=/dev/urandom of=/mnt/immich_drive/immich_data/library/large bs=1M count=40 status=none && sync",
+        "dd if=/dev/urandom of=/mnt/immich_drive/immich_data/library/large bs=1M count=12 status=none && sync",
     )?;
 
     let before = home.packs();
