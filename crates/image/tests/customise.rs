@@ -261,20 +261,27 @@ fn a_damaged_fat_never_stops_the_program() {
     for bits in [12, 16, 32] {
         let path = Recipe::new(Kind::Mbr, bits).make(folder.path());
         let good = fs::read(&path).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
         let start = common::FAT_START as usize;
         for round in 0..300_u64 {
-            let mut bytes = good.clone();
             let noise = common::noise(round + 1, 24);
             // Boot sector, FS information, FATs and root folder: where the structure is.
-            for pair in noise.chunks(3).take(1 + (round as usize % 8)) {
+            let damage = noise.chunks(3).take(1 + (round as usize % 8)).map(|part| {
                 let reach = if round % 2 == 0 { 90 } else { 600 * 1024 };
-                let place = usize::from(pair[0]) * 256 + usize::from(pair[1]);
-                bytes[start + place % reach] = pair[2];
+                let place = usize::from(part[0]) * 256 + usize::from(part[1]);
+                (start + place % reach, part[2])
+            });
+            for (place, byte) in damage.clone() {
+                file.write_all_at(&[byte], place as u64).unwrap();
             }
-            fs::write(&path, bytes).unwrap();
             let image = Image::open(&path).unwrap();
             let _ = customise::look(&image);
             let _ = customise::patches(&image, &settings());
+            // Neither writes to the image, so this makes it whole again.
+            for (place, _) in damage {
+                file.write_all_at(&good[place..=place], place as u64)
+                    .unwrap();
+            }
         }
     }
 }
