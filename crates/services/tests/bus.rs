@@ -380,7 +380,7 @@ fn a_units_state_is_read() {
 }
 
 #[test]
-fn the_states_of_many_units_are_one_question() {
+fn the_states_of_many_units_come_in_the_order_they_were_asked_for() {
     with_mock(|systemd| {
         let names = ["locked.service", "absent.service", "good.service"];
         let states = systemd.states(&names).unwrap();

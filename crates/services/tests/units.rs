@@ -136,6 +136,20 @@ fn postgresql_learns_at_unlock_where_its_cluster_is() {
 }
 
 #[test]
+fn a_pulled_disk_takes_the_mount_along_and_what_it_left_is_cleared_away() {
+    let drive = Unit::read("immich-appliance-drive@.target");
+    let disk = r"dev-disk-by\x2duuid-%i.device";
+    assert_eq!(drive.words("BindsTo"), [disk, MOUNT]);
+    assert_eq!(drive.words("After"), [disk, MOUNT]);
+    assert_eq!(drive.words("PropagatesStopTo"), [MOUNT]);
+    let gone = "immich-appliance-gone@%i.service";
+    assert_eq!(drive.words("OnSuccess"), [gone]);
+    let gone = Unit::read(&gone.replace("%i", ""));
+    assert_eq!(gone.words("After"), [MOUNT]);
+    assert_eq!(gone.words("ConditionPathExists"), ["!/dev/disk/by-uuid/%I"]);
+}
+
+#[test]
 fn systemd_finds_nothing_wrong_with_the_units() {
     let temporary = tempfile::tempdir().unwrap();
     let here = temporary.path();
