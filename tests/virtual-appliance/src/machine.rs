@@ -261,7 +261,8 @@ impl Machine {
             self.connect(deadline, what)?;
             match self.boot_id() {
                 Ok(now) if now != before => return self.wait_until_up(what),
-                _ => thread::sleep(Duration::from_millis(300)),
+                // Each question costs the machine that is to shut down a third of a second.
+                _ => thread::sleep(Duration::from_millis(1500)),
             }
         }
     }

@@ -61,7 +61,7 @@ fn a_pulled_drive_stops_immich_and_nothing_is_written_in_its_place() -> Result<(
         started.stderr
     );
 
-    home.appliance.sh("pkill -f 'sleep 1000'")?;
+    home.appliance.sh("pkill -x sleep")?;
     home.appliance.plug(&disk)?;
     home.unlock_and_start()?;
     all_there(&home.log_in()?, &uploaded)
