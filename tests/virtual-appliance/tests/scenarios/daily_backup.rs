@@ -68,7 +68,7 @@ fn the_daily_backup_catches_up_skips_a_locked_drive_and_never_runs_twice() -> Re
 
     // While one runs, another is refused as busy and changes nothing.
     home.appliance.sh(
-        "dd if=/dev/urandom of=/mnt/immich_drive/immich_data/library/large bs=1M count=12 status=none",
+        "dd if=/dev/urandom of=/mnt/immich_drive/immich_data/library/large bs=1M count=8 status=none",
     )?;
     let first = home
         .appliance

@@ -17,7 +17,7 @@ fn cut(home: &mut Home, arguments: &str, sign: &str) -> Result<()> {
         .command(&format!("immich-appliance --no-input {arguments}"))
         .spawn()?;
     home.appliance.sh(&format!(
-        "timeout 300 sh -c 'until {sign}; do sleep 0.1; done'"
+        "timeout 300 sh -c 'until {sign}; do sleep 0.3; done'"
     ))?;
     cut_and_boot(home, running)
 }
