@@ -99,6 +99,8 @@ impl Systemd {
     /// Starts or restarts, and finds out whether the unit skipped itself: a condition that does
     /// not hold ends the job as done.
     async fn bring_up(&self, verb: Verb, unit: &str, timeout: Duration) -> Result<Outcome> {
+        // Forgotten right after it ended, it would seem never to have met its conditions.
+        self.keep(unit).await;
         match self.run(verb, unit, timeout).await? {
             JobResult::Done => {
                 let state = self.read_state(unit).await?;
