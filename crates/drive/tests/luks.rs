@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use appliance_drive::cipher::Cipher;
 use appliance_drive::inspect::{Content, probe};
 use appliance_drive::luks::{
-    Format, Keyslot, Limits, LuksError, Opens, Overwrite, add_key, change_key, format,
-    header_backup, header_restore, info, keyslot_of, mark_finished, remove_keyslot,
+    Format, Keyslot, Limits, LuksError, Opened, Overwrite, add_key, change_key, format,
+    header_backup, header_restore, info, keyslot_of_another, mark_finished, open, remove_keyslot,
 };
 use appliance_drive::{FINISHED, LABEL, UNFINISHED};
 use libcryptsetup_rs::consts::vals::EncryptionFormat;
@@ -48,7 +48,13 @@ impl Drive {
 
     fn formatted() -> Self {
         let drive = Self::blank();
-        format(&drive.path, &how(Cipher::AesXts), &secret("correct horse")).unwrap();
+        format(
+            &drive.path,
+            &how(Cipher::AesXts),
+            &secret("correct horse"),
+            &[],
+        )
+        .unwrap();
         drive
     }
 
@@ -81,6 +87,10 @@ fn how(cipher: Cipher) -> Format {
         limits: CHEAP,
         uuid: None,
     }
+}
+
+fn keyslot_of(device: &Path, passphrase: &SecretSlice<u8>) -> Result<u32, LuksError> {
+    open(device, passphrase).map(|opened| opened.keyslot())
 }
 
 fn write_at(path: &Path, start: u64, bytes: &[u8]) {
@@ -123,7 +133,7 @@ fn a_keyslot_like_another_is_as_strong_and_needs_no_measuring() {
         ..how(Cipher::AesXts)
     };
     let (old, new) = (secret("correct horse"), secret("battery staple"));
-    format(&drive.path, &how, &old).unwrap();
+    format(&drive.path, &how, &old, &[]).unwrap();
     let first = info(&drive.path).unwrap().keyslots.remove(0);
     assert_eq!(first.iterations, 7);
 
@@ -134,7 +144,8 @@ fn a_keyslot_like_another_is_as_strong_and_needs_no_measuring() {
         time_ms: 1,
         passes: None,
     };
-    let number = add_key(&drive.path, &old, &new, wanted.as_measured_for(&first)).unwrap();
+    let limits = wanted.as_measured_for(&first);
+    let number = add_key(&drive.path, &opened(&drive, &old), &new, limits).unwrap();
     let second = info(&drive.path).unwrap().keyslots.remove(1);
     assert_eq!(second, Keyslot { number, ..first });
     assert_eq!(keyslot_of(&drive.path, &new).unwrap(), number);
@@ -144,7 +155,7 @@ fn a_keyslot_like_another_is_as_strong_and_needs_no_measuring() {
 fn the_header_says_the_cipher_and_the_limits_asked_for() {
     for (cipher, bits) in [(Cipher::AesXts, 512), (Cipher::Adiantum, 256)] {
         let drive = Drive::blank();
-        match format(&drive.path, &how(cipher), &secret("correct horse")) {
+        match format(&drive.path, &how(cipher), &secret("correct horse"), &[]) {
             Ok(_) => {}
             Err(LuksError::Failed { why, .. }) if cipher == Cipher::Adiantum => {
                 eprintln!("skipped for {cipher}, which this kernel lacks: {why}");
@@ -174,7 +185,7 @@ fn formatting_gives_the_uuid_asked_for() {
         uuid: Some(uuid),
         ..how(Cipher::AesXts)
     };
-    assert_eq!(format(&drive.path, &how, &secret("p")).unwrap(), uuid);
+    assert_eq!(format(&drive.path, &how, &secret("p"), &[]).unwrap(), uuid);
     assert_eq!(info(&drive.path).unwrap().uuid, uuid);
 }
 
@@ -182,7 +193,7 @@ fn formatting_gives_the_uuid_asked_for() {
 fn formatting_again_leaves_nothing_of_the_creation_before() {
     let drive = Drive::formatted();
     let before = info(&drive.path).unwrap().uuid;
-    let after = format(&drive.path, &how(Cipher::AesXts), &secret("new")).unwrap();
+    let after = format(&drive.path, &how(Cipher::AesXts), &secret("new"), &[]).unwrap();
     assert_ne!(before, after);
     let error = keyslot_of(&drive.path, &secret("correct horse")).unwrap_err();
     assert!(
@@ -204,7 +215,7 @@ fn signatures_at_the_end_of_an_old_disk_do_not_contradict_the_new_header() {
         "{:?}",
         probe(&drive.path)
     );
-    format(&drive.path, &how(Cipher::AesXts), &secret("p")).unwrap();
+    format(&drive.path, &how(Cipher::AesXts), &secret("p"), &[]).unwrap();
     assert!(matches!(probe(&drive.path), Content::Luks { .. }));
 }
 
@@ -215,7 +226,7 @@ fn a_device_too_small_for_a_header_is_refused_in_words() {
         .unwrap()
         .set_len(8 << 20)
         .unwrap();
-    let error = format(&drive.path, &how(Cipher::AesXts), &secret("p")).unwrap_err();
+    let error = format(&drive.path, &how(Cipher::AesXts), &secret("p"), &[]).unwrap_err();
     assert!(error.to_string().contains("header alone"), "{error}");
 }
 
@@ -227,7 +238,7 @@ fn a_wrong_passphrase_is_told_from_every_other_failure() {
         matches!(error, LuksError::WrongPassphrase { .. }),
         "{error}"
     );
-    let error = add_key(&drive.path, &secret("wrong"), &secret("new"), CHEAP).unwrap_err();
+    let error = open(&drive.path, &secret("wrong")).unwrap_err();
     assert!(
         matches!(error, LuksError::WrongPassphrase { .. }),
         "{error}"
@@ -245,7 +256,7 @@ fn a_wrong_passphrase_is_told_from_every_other_failure() {
 fn a_passphrase_with_any_bytes_works() {
     let drive = Drive::blank();
     let odd = SecretSlice::from(vec![0, 255, b'\n', 0, 7]);
-    format(&drive.path, &how(Cipher::AesXts), &odd).unwrap();
+    format(&drive.path, &how(Cipher::AesXts), &odd, &[]).unwrap();
     assert_eq!(keyslot_of(&drive.path, &odd).unwrap(), 0);
     let cut = SecretSlice::from(vec![0, 255, b'\n']);
     assert!(keyslot_of(&drive.path, &cut).is_err());
@@ -255,7 +266,8 @@ fn a_passphrase_with_any_bytes_works() {
 fn either_of_two_passphrases_opens_and_adds() {
     let drive = Drive::formatted();
     let recovery = secret("recovery key");
-    let number = add_key(&drive.path, &secret("correct horse"), &recovery, CHEAP).unwrap();
+    let first = opened(&drive, &secret("correct horse"));
+    let number = add_key(&drive.path, &first, &recovery, CHEAP).unwrap();
     assert_eq!(number, 1);
     assert_eq!(
         keyslot_of(&drive.path, &secret("correct horse")).unwrap(),
@@ -263,24 +275,73 @@ fn either_of_two_passphrases_opens_and_adds() {
     );
     assert_eq!(keyslot_of(&drive.path, &recovery).unwrap(), 1);
     assert_eq!(
-        add_key(&drive.path, &recovery, &secret("third"), CHEAP).unwrap(),
+        add_key(
+            &drive.path,
+            &opened(&drive, &recovery),
+            &secret("third"),
+            CHEAP
+        )
+        .unwrap(),
         2
+    );
+    assert_eq!(keyslot_of(&drive.path, &secret("third")).unwrap(), 2);
+}
+
+fn opened(drive: &Drive, passphrase: &SecretSlice<u8>) -> Opened {
+    open(&drive.path, passphrase).unwrap()
+}
+
+#[test]
+fn every_keyslot_of_a_new_drive_opens_it_and_is_as_strong_as_the_first() {
+    let drive = Drive::blank();
+    let (passphrase, recovery) = (secret("correct horse"), secret("recovery key"));
+    format(&drive.path, &how(Cipher::AesXts), &passphrase, &[&recovery]).unwrap();
+    assert_eq!(keyslot_of(&drive.path, &passphrase).unwrap(), 0);
+    assert_eq!(keyslot_of(&drive.path, &recovery).unwrap(), 1);
+    let keyslots = info(&drive.path).unwrap().keyslots;
+    assert_eq!(
+        keyslots[1],
+        Keyslot {
+            number: 1,
+            ..keyslots[0].clone()
+        }
     );
 }
 
-/// The first keyslot's passphrase.
-fn opens(passphrase: &SecretSlice<u8>) -> Opens<'_> {
-    Opens {
-        keyslot: 0,
-        passphrase,
+#[test]
+fn a_passphrase_that_opens_already_is_found_in_whichever_keyslot() {
+    let drive = Drive::formatted();
+    let (first, second) = (secret("correct horse"), secret("second"));
+    let by_first = opened(&drive, &first);
+    assert_eq!(by_first.keyslot(), 0);
+    add_key(&drive.path, &by_first, &second, CHEAP).unwrap();
+    let by_second = opened(&drive, &second);
+    assert_eq!(by_second.keyslot(), 1);
+    for (known, other, keyslot) in [
+        (&by_first, &first, Some(0)),
+        (&by_first, &second, Some(1)),
+        (&by_second, &first, Some(0)),
+        (&by_second, &secret("third"), None),
+    ] {
+        assert_eq!(
+            keyslot_of_another(&drive.path, known, other).unwrap(),
+            keyslot
+        );
     }
+}
+
+#[test]
+fn neither_key_nor_passphrase_is_in_what_debugging_prints() {
+    let drive = Drive::formatted();
+    let printed = format!("{:?}", opened(&drive, &secret("correct horse")));
+    assert_eq!(printed, "Opened(keyslot 0)");
 }
 
 #[test]
 fn a_changed_passphrase_opens_and_the_old_one_does_not() {
     let drive = Drive::formatted();
     let (old, new) = (secret("correct horse"), secret("battery staple"));
-    let number = change_key(&drive.path, &opens(&old), &new, CHEAP).unwrap();
+    let number = change_key(&drive.path, &opened(&drive, &old), &new, CHEAP).unwrap();
     assert_eq!(keyslot_of(&drive.path, &new).unwrap(), number);
     assert!(keyslot_of(&drive.path, &old).is_err());
     assert_eq!(info(&drive.path).unwrap().keyslots.len(), 1);
@@ -291,9 +352,9 @@ fn a_change_that_was_cut_short_is_completed_by_the_next() {
     let drive = Drive::formatted();
     let (old, new) = (secret("correct horse"), secret("battery staple"));
     // As far as the first run came.
-    let added = add_key(&drive.path, &old, &new, CHEAP).unwrap();
+    let added = add_key(&drive.path, &opened(&drive, &old), &new, CHEAP).unwrap();
     assert_eq!(
-        change_key(&drive.path, &opens(&old), &new, CHEAP).unwrap(),
+        change_key(&drive.path, &opened(&drive, &old), &new, CHEAP).unwrap(),
         added
     );
     assert_eq!(info(&drive.path).unwrap().keyslots.len(), 1);
@@ -303,14 +364,15 @@ fn a_change_that_was_cut_short_is_completed_by_the_next() {
 fn changing_a_passphrase_to_itself_locks_nobody_out() {
     let drive = Drive::formatted();
     let same = secret("correct horse");
-    change_key(&drive.path, &opens(&same), &same, CHEAP).unwrap();
+    change_key(&drive.path, &opened(&drive, &same), &same, CHEAP).unwrap();
     assert_eq!(keyslot_of(&drive.path, &same).unwrap(), 0);
 }
 
 #[test]
 fn the_last_keyslot_is_never_removed() {
     let drive = Drive::formatted();
-    add_key(&drive.path, &secret("correct horse"), &secret("b"), CHEAP).unwrap();
+    let first = opened(&drive, &secret("correct horse"));
+    add_key(&drive.path, &first, &secret("b"), CHEAP).unwrap();
     remove_keyslot(&drive.path, 0).unwrap();
     let error = remove_keyslot(&drive.path, 1).unwrap_err();
     assert!(
@@ -368,7 +430,8 @@ fn a_header_backup_replaces_an_older_one_and_leaves_nothing_beside() {
     let drive = Drive::formatted();
     let backup = drive.file("header.img");
     header_backup(&drive.path, &backup).unwrap();
-    add_key(&drive.path, &secret("correct horse"), &secret("b"), CHEAP).unwrap();
+    let first = opened(&drive, &secret("correct horse"));
+    add_key(&drive.path, &first, &secret("b"), CHEAP).unwrap();
     header_backup(&drive.path, &backup).unwrap();
     assert_eq!(info(&backup).unwrap().keyslots.len(), 2);
     assert_eq!(fs::read_dir(drive.folder.path()).unwrap().count(), 2);
@@ -380,7 +443,7 @@ fn restoring_brings_the_passphrases_of_the_backup_back() {
     let backup = drive.file("header.img");
     header_backup(&drive.path, &backup).unwrap();
     let old = secret("correct horse");
-    change_key(&drive.path, &opens(&old), &secret("new"), CHEAP).unwrap();
+    change_key(&drive.path, &opened(&drive, &old), &secret("new"), CHEAP).unwrap();
     header_restore(&drive.path, &backup, Overwrite::SameDrive).unwrap();
     assert_eq!(
         keyslot_of(&drive.path, &secret("correct horse")).unwrap(),

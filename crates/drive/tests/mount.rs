@@ -235,7 +235,7 @@ fn a_mounted_device_is_shown_refused_and_kept_from_harm() {
         uuid: None,
     };
     let passphrase = secrecy::SecretSlice::from(b"p".to_vec());
-    let error = luks::format(&rig.device, &how, &passphrase).unwrap_err();
+    let error = luks::format(&rig.device, &how, &passphrase, &[]).unwrap_err();
     assert!(matches!(error, luks::LuksError::InUse { .. }), "{error}");
     let error = filesystem::make(&rig.device).unwrap_err();
     assert!(

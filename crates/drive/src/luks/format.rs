@@ -7,12 +7,12 @@ use std::path::Path;
 
 use libcryptsetup_rs::consts::flags::CryptVolumeKey;
 use libcryptsetup_rs::consts::vals::EncryptionFormat;
-use libcryptsetup_rs::{CryptParamsLuks2, CryptParamsLuks2Ref, Either};
+use libcryptsetup_rs::{CryptDevice, CryptParamsLuks2, CryptParamsLuks2Ref, Either, LibcryptErr};
 use nix::libc;
 use secrecy::{ExposeSecret, SecretSlice};
 use uuid::Uuid;
 
-use super::info::with_header;
+use super::info::{keyslot, with_header};
 use super::{Limits, LuksError};
 use crate::cipher::Cipher;
 use crate::cryptsetup::{self, locked};
@@ -28,15 +28,16 @@ const HEADER: u64 = 16 << 20;
 pub struct Format {
     /// Cipher of the data.
     pub cipher: Cipher,
-    /// Limits of the first keyslot.
+    /// Limits of its keyslots.
     pub limits: Limits,
     /// UUID to give it; `None` makes one up.
     pub uuid: Option<Uuid>,
 }
 
-/// Writes a new LUKS2 header with one keyslot, labelled [`crate::LABEL`] and marked
-/// [`crate::UNFINISHED`] until [`mark_finished`]. Destroys what was on the device. Cut short, it
-/// leaves a blank or an unfinished device, and can be run again.
+/// Writes a new LUKS2 header with a keyslot for the passphrase and one for each of `others`, as
+/// strong as the first. It is labelled [`crate::LABEL`] and marked [`crate::UNFINISHED`] until
+/// [`mark_finished`]. Destroys what was on the device. Cut short, it leaves a blank or an
+/// unfinished device, and can be run again.
 ///
 /// # Errors
 /// [`LuksError::InUse`] when anybody uses the device.
@@ -44,6 +45,7 @@ pub fn format(
     device: &Path,
     how: &Format,
     passphrase: &SecretSlice<u8>,
+    others: &[&SecretSlice<u8>],
 ) -> Result<Uuid, LuksError> {
     let size = wipe_signatures(device)?;
     let (cipher, mode) = how.cipher.parts();
@@ -69,17 +71,24 @@ pub fn format(
             Some(&mut parameters),
         )?;
         how.limits.apply(&mut handle)?;
-        handle.keyslot_handle().add_by_key(
-            None,
-            None,
-            passphrase.expose_secret(),
-            CryptVolumeKey::empty(),
-        )?;
+        let first = add(&mut handle, passphrase)?;
+        let measured = keyslot(&mut handle, first)?;
+        how.limits.as_measured_for(&measured).apply(&mut handle)?;
+        for other in others {
+            add(&mut handle, other)?;
+        }
         handle.status_handle().get_uuid()
     })
     .map_err(LuksError::plain("write a LUKS header on", device))?;
     sync(device)?;
     Ok(uuid)
+}
+
+/// Adds a keyslot for the volume key that a header was just made with.
+fn add(handle: &mut CryptDevice, secret: &SecretSlice<u8>) -> Result<u32, LibcryptErr> {
+    let flags = CryptVolumeKey::empty();
+    let mut keyslots = handle.keyslot_handle();
+    keyslots.add_by_key(None, None, secret.expose_secret(), flags)
 }
 
 /// Takes the mark of an unfinished creation off. Done twice is done.

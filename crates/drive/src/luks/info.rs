@@ -161,7 +161,7 @@ pub(super) fn most_keyslots(handle: &mut CryptDevice) -> Result<u32, LibcryptErr
     CryptKeyslotHandle::max_keyslots(handle.format_handle().get_type()?)
 }
 
-fn keyslot(handle: &mut CryptDevice, number: u32) -> Result<Keyslot, LibcryptErr> {
+pub(super) fn keyslot(handle: &mut CryptDevice, number: u32) -> Result<Keyslot, LibcryptErr> {
     let pbkdf = handle.keyslot_handle().get_pbkdf(number)?;
     Ok(Keyslot {
         number,

@@ -17,5 +17,5 @@ pub(crate) use format::exclusive;
 pub use format::{Format, format, mark_finished};
 pub use header::{Overwrite, header_backup, header_restore};
 pub use info::{Info, Keyslot, info};
-pub use keyslots::{Opens, add_key, change_key, keyslot_of, remove_keyslot};
+pub use keyslots::{Opened, add_key, change_key, keyslot_of_another, open, remove_keyslot};
 pub use limits::{Limits, memory_available_kib};

@@ -69,6 +69,7 @@ pub fn create(
                 }
             };
             let limits = limits(context)?;
+            let key = RecoveryKey::generate()?;
             ui.say(format!("Encrypting {} with {cipher} …", path.display()));
             let uuid = luks::format(
                 path,
@@ -78,15 +79,7 @@ pub fn create(
                     uuid: None,
                 },
                 passphrase.as_slice(),
-            )?;
-            let key = RecoveryKey::generate()?;
-            let measured = luks::info(path)?.keyslots.first().cloned();
-            let limits = measured.map_or(limits, |keyslot| limits.as_measured_for(&keyslot));
-            luks::add_key(
-                path,
-                passphrase.as_slice(),
-                key.to_secret().as_slice(),
-                limits,
+                &[key.to_secret().as_slice()],
             )?;
             secrets::hand_over_recovery_key(ui, &key, how)?;
             luks::activate(path, context.mapper(), passphrase.as_slice())?;

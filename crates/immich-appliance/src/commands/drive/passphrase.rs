@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use appliance_drive::luks::{self, LuksError, Opens};
+use appliance_drive::luks::{self, LuksError, Opened};
 use appliance_secret::{Secret, Source};
 
 use crate::cli::{PassphraseAdd, PassphraseChange, PassphraseRemove, Selected};
@@ -18,17 +18,12 @@ pub fn add(context: &Context, arguments: &PassphraseAdd) -> anyhow::Result<Box<d
     let _lock = context.exclusively()?;
     let drive = Encrypted::find(context, &arguments.drive)?;
     let source = secrets::passphrase_source(context.ui, &arguments.passphrase)?;
-    let (existing, _) = drive.opens(context, &source, "A passphrase that opens the drive now")?;
+    let opened = drive.opened(context, &source, "A passphrase that opens the drive now")?;
     let new = new_passphrase(context, arguments.new_passphrase_file.as_deref())?;
-    if luks::keyslot_of(&drive.path, new.as_slice()).is_ok() {
+    if luks::keyslot_of_another(&drive.path, &opened, new.as_slice())?.is_some() {
         return Ok(Said::already("that passphrase opens the drive already"));
     }
-    let slot = luks::add_key(
-        &drive.path,
-        existing.as_slice(),
-        new.as_slice(),
-        limits(context)?,
-    )?;
+    let slot = luks::add_key(&drive.path, &opened, new.as_slice(), limits(context)?)?;
     drive.save_header(context)?;
     Ok(Said::done(format!(
         "the passphrase opens keyslot {slot} of {}",
@@ -41,17 +36,9 @@ pub fn change(context: &Context, arguments: &PassphraseChange) -> anyhow::Result
     let _lock = context.exclusively()?;
     let drive = Encrypted::find(context, &arguments.drive)?;
     let source = secrets::passphrase_source(context.ui, &arguments.passphrase)?;
-    let (old, keyslot) = drive.opens(context, &source, "The passphrase to be replaced")?;
+    let opened = drive.opened(context, &source, "The passphrase to be replaced")?;
     let new = new_passphrase(context, arguments.new_passphrase_file.as_deref())?;
-    luks::change_key(
-        &drive.path,
-        &Opens {
-            keyslot,
-            passphrase: old.as_slice(),
-        },
-        new.as_slice(),
-        limits(context)?,
-    )?;
+    luks::change_key(&drive.path, &opened, new.as_slice(), limits(context)?)?;
     drive.save_header(context)?;
     Ok(Said::done(format!(
         "the passphrase of {} is changed",
@@ -64,7 +51,8 @@ pub fn remove(context: &Context, arguments: &PassphraseRemove) -> anyhow::Result
     let _lock = context.exclusively()?;
     let drive = Encrypted::find(context, &arguments.drive)?;
     let source = secrets::passphrase_source(context.ui, &arguments.passphrase)?;
-    let (_, slot) = drive.opens(context, &source, "The passphrase to be removed")?;
+    let opened = drive.opened(context, &source, "The passphrase to be removed")?;
+    let slot = opened.keyslot();
     luks::remove_keyslot(&drive.path, slot)?;
     drive.save_header(context)?;
     Ok(Said::done(format!(
@@ -99,13 +87,8 @@ impl Encrypted {
         })
     }
 
-    /// Asks for a passphrase until it opens a keyslot, as often as is allowed. Gives both.
-    fn opens(
-        &self,
-        context: &Context,
-        source: &Source,
-        question: &str,
-    ) -> anyhow::Result<(Secret, u32)> {
+    /// Asks for a passphrase until it opens a keyslot, as often as is allowed.
+    fn opened(&self, context: &Context, source: &Source, question: &str) -> anyhow::Result<Opened> {
         let tries = if source.is_interactive() {
             context.unlock_tries()
         } else {
@@ -113,8 +96,8 @@ impl Encrypted {
         };
         for left in (0..tries).rev() {
             let secret = secrets::obtain(context.ui, source, &format!("{question}: "))?;
-            match luks::keyslot_of(&self.path, secret.as_slice()) {
-                Ok(keyslot) => return Ok((secret, keyslot)),
+            match luks::open(&self.path, secret.as_slice()) {
+                Ok(opened) => return Ok(opened),
                 Err(LuksError::WrongPassphrase { .. }) if left > 0 => {
                     context.ui.say("That passphrase does not open the drive.");
                 }
