@@ -191,14 +191,16 @@ fn filesystem_size(path: &Path) -> Result<u64> {
 /// Copies what is not zero.
 fn copy(from: &Path, to: &File, at: u64, size: u64) -> std::io::Result<()> {
     let from = File::open(from)?;
-    let mut buffer = vec![0; MIB as usize];
+    let zeros = vec![0; MIB as usize];
+    let mut buffer = zeros.clone();
     let mut done = 0;
     while done < size {
         let count = from.read_at(&mut buffer, done)?;
         if count == 0 {
             break;
         }
-        if buffer[..count].iter().any(|byte| *byte != 0) {
+        // As a whole: byte by byte it takes seconds where nothing is optimised.
+        if buffer[..count] != zeros[..count] {
             to.write_all_at(&buffer[..count], at + done)?;
         }
         done += count as u64;

@@ -40,20 +40,17 @@ pub fn cheapen(repository: &Path, password: &str) -> Result<()> {
 }
 
 /// A key that is cheap to derive.
-pub struct Cheap {
+struct Cheap {
     /// What the key's file is called.
-    pub name: String,
+    name: String,
     /// What is in it.
-    pub file: Vec<u8>,
+    file: Vec<u8>,
     /// What it opens, the key of all else.
     master: Vec<u8>,
 }
 
 /// A key for the same password and the same repository.
-///
-/// # Errors
-/// If this is no key file, or the password does not open it.
-pub fn cheapened(file: &[u8], password: &str) -> Result<Cheap> {
+fn cheapened(file: &[u8], password: &str) -> Result<Cheap> {
     let mut key: Value = serde_json::from_slice(file).context("the key file is not JSON")?;
     let number = |name: &str| {
         let value = key[name]

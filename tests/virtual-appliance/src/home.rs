@@ -259,36 +259,26 @@ impl Home {
     /// # Errors
     /// If restic cannot make it, or it cannot be joined.
     pub fn join_cheap_backup(&self) -> Result<()> {
-        let folder = self.repository_folder();
-        let made = Command::new("restic")
-            .args(["--no-cache", "init", "--repo"])
-            .arg(&folder)
-            .env("RESTIC_PASSWORD", REPOSITORY_PASSWORD)
-            .output()
-            .context("cannot run restic")?;
-        ensure!(made.status.success(), "restic init: {made:?}");
-        cheap_repository::cheapen(&folder, REPOSITORY_PASSWORD)?;
-        self.json(&format!(
-            "backup init {} {} --repository-password-file {TYPED}/repository-password",
-            self.repository(),
-            self.s3_options()
-        ))?;
-        Ok(())
+        made_by_restic(&self.repository_folder())?;
+        self.join(&format!("{} {}", self.repository(), self.s3_options()))
     }
 
-    /// Makes a repository in a folder of the machine cheap to open.
+    /// As [`Home::join_cheap_backup`], in a folder of the machine.
     ///
     /// # Errors
-    /// If its key cannot be replaced.
-    pub fn cheapen(&self, repository: &str) -> Result<()> {
-        let keys = format!("{repository}/keys");
-        let key = self.appliance.sh(&format!("echo {keys}/*"))?;
-        let file = self.appliance.read(&key)?;
-        let cheap = cheap_repository::cheapened(&file, &self.password()?)?;
-        self.appliance
-            .write(&format!("{keys}/{}", cheap.name), cheap.file)?;
-        self.appliance.sh(&format!("rm {key}"))?;
-        Ok(())
+    /// As there, and if the machine does not take it.
+    pub fn join_cheap_backup_in(&self, folder: &str) -> Result<()> {
+        let made = tempfile::tempdir()?;
+        made_by_restic(made.path())?;
+        self.appliance.upload(made.path(), folder)?;
+        self.join(folder)
+    }
+
+    fn join(&self, repository: &str) -> Result<()> {
+        self.json(&format!(
+            "backup init {repository} --repository-password-file {TYPED}/repository-password"
+        ))
+        .map(drop)
     }
 
     /// The repository's password.
@@ -342,6 +332,18 @@ impl Home {
         let session = client.login(MAIL, &SecretString::from(PASSWORD))?;
         Ok(client.with_credential(session.credential()))
     }
+}
+
+/// Makes a repository in a folder of this host, and makes it cheap to open.
+fn made_by_restic(folder: &Path) -> Result<()> {
+    let made = Command::new("restic")
+        .args(["--no-cache", "init", "--repo"])
+        .arg(folder)
+        .env("RESTIC_PASSWORD", REPOSITORY_PASSWORD)
+        .output()
+        .context("cannot run restic")?;
+    ensure!(made.status.success(), "restic init: {made:?}");
+    cheap_repository::cheapen(folder, REPOSITORY_PASSWORD)
 }
 
 /// Uploads photos by the API.

@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use crate::{
@@ -25,14 +26,24 @@ pub struct BaseImage {
 }
 
 impl BaseImage {
-    /// The image for the recipe as it is now, built first if its inputs changed.
+    /// The image for the recipe as it is now, built first if its inputs changed. What its inputs
+    /// are is asked once in a process: apt takes a second for it.
     ///
     /// # Errors
     /// [`Error::Missing`] or [`Error::Host`] where it cannot be built,
     /// [`Error::Program`] with the log's end when building fails.
     pub fn ensure() -> Result<Self> {
-        let recipe = Recipe::read()?;
-        let key = recipe.key()?;
+        static RECIPE: Mutex<Option<(Arc<Recipe>, String)>> = Mutex::new(None);
+        let mut known = RECIPE.lock().unwrap_or_else(PoisonError::into_inner);
+        let (recipe, key) = match &*known {
+            Some(known) => known.clone(),
+            None => {
+                let recipe = Recipe::read()?;
+                let key = recipe.key()?;
+                known.insert((Arc::new(recipe), key)).clone()
+            }
+        };
+        drop(known);
         let folder = cache::ensure("images", &key, |folder| recipe.build(folder))?;
         Ok(Self { key, folder })
     }

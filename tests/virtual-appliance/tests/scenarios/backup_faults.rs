@@ -57,8 +57,7 @@ fn a_full_repository_disk_is_named_and_costs_nothing() -> Result<()> {
         "{}",
         beside.stderr
     );
-    home.json("backup init /mnt/second/repository")?;
-    home.cheapen("/mnt/second/repository")?;
+    home.join_cheap_backup_in("/mnt/second/repository")?;
     let good = home.json("backup run")?;
     let large = "/mnt/immich_drive/immich_data/library/large";
     home.appliance.sh(&format!(
@@ -74,19 +73,45 @@ fn a_full_repository_disk_is_named_and_costs_nothing() -> Result<()> {
 }
 
 #[test]
-fn a_server_that_stops_half_way_is_named_and_costs_nothing() -> Result<()> {
+fn a_server_that_stops_and_a_truncated_dump_are_named_and_cost_nothing() -> Result<()> {
     if !can_run() {
         return Ok(());
     }
-    let (mut home, _disk) = with_photos("server-stops")?;
+    let (mut home, _disk) = with_photos("backup-faults")?;
     home.join_cheap_backup()?;
     let good = home.json("backup run")?;
+    // A truncated dump is never backed up as a good one.
+    claim_that_dumps_are_whole(&home)?;
+    fails(&home, "dump")?;
+    only_good(&home, &good["snapshot"])?;
+    home.appliance
+        .sh("bin=$(ls -d /usr/lib/postgresql/*/bin) && mv $bin/pg_dump.real $bin/pg_dump")?;
+
     let large = "/mnt/immich_drive/immich_data/library/large";
     // More than one pack, so that the first one arrives before all is sent.
     home.appliance.sh(&format!(
         "dd if=/dev/urandom of={large} bs=1M count=12 status=none"
     ))?;
+    stop_half_way(&mut home)?;
+    home.s3.resume()?;
+    only_good(&home, &good["snapshot"])?;
+    home.json("backup run")?;
+    ensure!(home.json("backup check")?["clean"] == true);
+    Ok(())
+}
 
+/// A pg_dump that breaks off and still claims success.
+fn claim_that_dumps_are_whole(home: &Home) -> Result<()> {
+    home.appliance.sh(
+        "bin=$(ls -d /usr/lib/postgresql/*/bin) && mv $bin/pg_dump $bin/pg_dump.real && \
+         printf '#!/bin/sh\\n%s \"$@\" | head -c 4000\\nexit 0\\n' $bin/pg_dump.real > $bin/pg_dump && \
+         chmod 755 $bin/pg_dump",
+    )?;
+    Ok(())
+}
+
+/// Stops the server while a backup sends, which must say so.
+fn stop_half_way(home: &mut Home) -> Result<()> {
     let before = home.packs();
     let running = home
         .appliance
@@ -108,31 +133,5 @@ fn a_server_that_stops_half_way_is_named_and_costs_nothing() -> Result<()> {
         output.status,
         output.stderr
     );
-    home.s3.resume()?;
-    only_good(&home, &good["snapshot"])?;
-    home.json("backup run")?;
-    ensure!(home.json("backup check")?["clean"] == true);
-    Ok(())
-}
-
-#[test]
-fn a_truncated_dump_is_never_backed_up_as_good() -> Result<()> {
-    if !can_run() {
-        return Ok(());
-    }
-    let (home, _disk) = with_photos("truncated-dump")?;
-    home.join_cheap_backup()?;
-    let good = home.json("backup run")?;
-    // A pg_dump that breaks off and still claims success.
-    home.appliance.sh(
-        "bin=$(ls -d /usr/lib/postgresql/*/bin) && mv $bin/pg_dump $bin/pg_dump.real && \
-         printf '#!/bin/sh\\n%s \"$@\" | head -c 4000\\nexit 0\\n' $bin/pg_dump.real > $bin/pg_dump && \
-         chmod 755 $bin/pg_dump",
-    )?;
-    fails(&home, "dump")?;
-    only_good(&home, &good["snapshot"])?;
-    home.appliance
-        .sh("bin=$(ls -d /usr/lib/postgresql/*/bin) && mv $bin/pg_dump.real $bin/pg_dump")?;
-    home.json("backup run")?;
     Ok(())
 }
