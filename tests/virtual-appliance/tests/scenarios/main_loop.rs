@@ -79,7 +79,7 @@ fn a_lost_drive_comes_back_from_s3_with_every_photo_album_and_login() -> Result<
 
     // The new drive is this box's own from now on, and goes on backing up.
     home.json("backup run")?;
-    home.appliance.reboot()?;
+    ensure!(home.run("lock")?.status == 0);
     home.unlock_and_start()?;
     all_there(&home.log_in()?, &uploaded)
 }
