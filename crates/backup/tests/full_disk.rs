@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use appliance_backup::restore::{self, RestoreOptions};
 use appliance_backup::snapshot::{self, Filter};
 use appliance_backup::{Error, Repository, check};
-use common::{Box, assert_same, local, noise, options};
+use common::{Box, assert_same, local, noise, options, ready};
 use nix::mount::{MsFlags, mount, umount};
 
 /// A small disk, unmounted in the end.
@@ -59,6 +59,7 @@ fn a_full_repository_is_told_keeps_its_snapshots_and_goes_on_when_there_is_space
         return;
     };
     let target = local(&disk.0.join("repo"));
+    ready(&disk.0.join("repo"));
     let open = || Repository::init_or_join(&target, &options()).unwrap().0;
     the_box.write("upload/first.jpg", noise(1, 5_000_000));
     let good = snapshot::run(&open(), &the_box.plan()).unwrap().snapshot;

@@ -16,7 +16,7 @@ use appliance_backup::snapshot::{self, Filter};
 use appliance_backup::{
     Address, Credentials, Error, Joined, OpenOptions, Repository, Target, check,
 };
-use common::{Box, PASSWORD, assert_same, noise, odd_things, options, restic, run};
+use common::{Box, PASSWORD, assert_same, noise, odd_things, options, ready, restic, run};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use s3s::auth::SimpleAuth;
@@ -132,6 +132,7 @@ impl Cloud {
     }
 
     fn open(&self) -> Repository {
+        ready(&self.the_box.path("s3/photos/box"));
         Repository::init_or_join(&self.target(), &options())
             .unwrap()
             .0

@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Appliance, Disk, Output, S3Server, cheap_repository, photos::Photo};
+use crate::{Appliance, Disk, Output, S3Server, photos::Photo};
 
 /// The passphrase of the drives made here.
 pub const PASSPHRASE: &str = "correct horse battery staple";
@@ -251,7 +251,7 @@ impl Home {
     /// As there, and if the repository's key cannot be replaced.
     pub fn init_cheap_backup(&self) -> Result<()> {
         self.init_backup()?;
-        cheap_repository::cheapen(&self.repository_folder(), &self.password()?)
+        cheap_repository::cheapen_with_small_packs(&self.repository_folder(), &self.password()?)
     }
 
     /// Sets the backup up with a repository that stock restic made, and that is cheap to open.
@@ -343,7 +343,7 @@ fn made_by_restic(folder: &Path) -> Result<()> {
         .output()
         .context("cannot run restic")?;
     ensure!(made.status.success(), "restic init: {made:?}");
-    cheap_repository::cheapen(folder, REPOSITORY_PASSWORD)
+    cheap_repository::cheapen_with_small_packs(folder, REPOSITORY_PASSWORD)
 }
 
 /// Uploads photos by the API.

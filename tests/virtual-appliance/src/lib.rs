@@ -22,7 +22,6 @@
 
 pub mod cache;
 pub mod card;
-pub mod cheap_repository;
 pub mod demo;
 pub mod home;
 pub mod photos;

@@ -1,12 +1,13 @@
 //! What the tests share: a media folder with odd things in it, a repository, comparisons.
 #![allow(dead_code)] // every test file uses another part
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use appliance_backup::snapshot::BackupPlan;
@@ -45,7 +46,9 @@ impl Box {
         local(&self.repo())
     }
 
+    /// The repository, made first if there is none.
     pub fn open(&self) -> Repository {
+        ready(&self.repo());
         let (repository, _) = Repository::init_or_join(&self.target(), &options()).unwrap();
         repository
     }
@@ -63,6 +66,53 @@ impl Box {
             originals: BackupPlan::originals_in(&self.media()),
             host: Some("box".into()),
             ..BackupPlan::default()
+        }
+    }
+}
+
+/// A repository as `init_or_join` makes it, once for all tests of a program, and then made cheap
+/// to open: what makes guessing slow would take most of their time.
+static NEW: LazyLock<Tree> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    Repository::init_or_join(&local(folder.path()), &options()).unwrap();
+    cheap_repository::cheapen(folder.path(), PASSWORD).unwrap();
+    Tree::read(folder.path())
+});
+
+/// Puts a repository that is cheap to open into a folder, unless it is there already.
+pub fn ready(repo: &Path) {
+    if !repo.exists() {
+        NEW.write_to(repo);
+    }
+}
+
+/// Files and folders, kept in memory.
+enum Tree {
+    File(Vec<u8>),
+    Folder(Vec<(OsString, Tree)>),
+}
+
+impl Tree {
+    fn read(path: &Path) -> Self {
+        if path.is_file() {
+            return Self::File(fs::read(path).unwrap());
+        }
+        let entries = fs::read_dir(path).unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            (entry.file_name(), Self::read(&entry.path()))
+        });
+        Self::Folder(entries.collect())
+    }
+
+    fn write_to(&self, path: &Path) {
+        match self {
+            Self::File(content) => fs::write(path, content).unwrap(),
+            Self::Folder(entries) => {
+                fs::create_dir(path).unwrap();
+                for (name, tree) in entries {
+                    tree.write_to(&path.join(name));
+                }
+            }
         }
     }
 }

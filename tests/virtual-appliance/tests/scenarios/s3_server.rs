@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use virtual_appliance::{S3Server, can_run, cheap_repository};
+use virtual_appliance::{S3Server, can_run};
 
 fn restic(server: &S3Server, secret: &str, arguments: &[&str]) -> Result<Output> {
     Ok(Command::new("timeout")
@@ -44,7 +44,7 @@ fn stock_restic_works_with_it_even_after_it_died() -> Result<()> {
     let source = photos.path().display().to_string();
 
     works(&server, &["init"])?;
-    cheap_repository::cheapen(&folder.path().join("photos"), "word")?;
+    cheap_repository::cheapen_with_small_packs(&folder.path().join("photos"), "word")?;
     works(&server, &["backup", &source])?;
     server.stop();
     let down = restic(&server, server.secret_key(), &["snapshots"])?;

@@ -1,8 +1,8 @@
-//! A restic repository that is cheap for an emulated processor.
+//! A restic repository that is cheap for tests.
 //!
 //! A key names the parameters by which a password becomes it. Those that `backup init` chooses
-//! make guessing slow, which takes seconds at each command. And a pack is sent once it is full:
-//! with small ones a backup is half done after little data.
+//! make guessing slow, which each command pays for; an emulated processor takes seconds. And a
+//! pack is sent once it is full: with small ones a backup is half done after little data.
 
 use std::{fs, path::Path};
 
@@ -16,10 +16,11 @@ use sha2::{Digest, Sha256};
 /// The least that is still scrypt: log2 of N, r and p.
 const CHEAP: (u8, u32, u32) = (4, 8, 1);
 const NONCE: usize = 16;
-/// A pack's size in bytes.
+/// A small pack's size in bytes.
 const PACK: u32 = 4 << 20;
 
-/// Replaces the keys in a repository's folder, and makes its packs small.
+/// Replaces the keys in a repository's folder by such as are cheap to derive, for the same
+/// password.
 ///
 /// # Errors
 /// If this is no repository, the password does not open it, or it cannot be written to.
@@ -30,12 +31,24 @@ pub fn cheapen(repository: &Path, password: &str) -> Result<()> {
         let cheap = cheapened(&fs::read(&path)?, password)?;
         fs::write(keys.join(cheap.name), cheap.file)?;
         fs::remove_file(path)?;
-        let config = repository.join("config");
-        let small = with_small_packs(&fs::read(&config)?, &cheap.master)?;
-        // It was made read-only.
-        fs::remove_file(&config)?;
-        fs::write(&config, small)?;
     }
+    Ok(())
+}
+
+/// As [`cheapen`], and makes the packs small that will be written.
+///
+/// # Errors
+/// As there.
+pub fn cheapen_with_small_packs(repository: &Path, password: &str) -> Result<()> {
+    cheapen(repository, password)?;
+    let mut keys = fs::read_dir(repository.join("keys"))?;
+    let key = keys.next().context("the repository has no key")??;
+    let master = cheapened(&fs::read(key.path())?, password)?.master;
+    let config = repository.join("config");
+    let small = with_small_packs(&fs::read(&config)?, &master)?;
+    // It was made read-only.
+    fs::remove_file(&config)?;
+    fs::write(&config, small)?;
     Ok(())
 }
 
