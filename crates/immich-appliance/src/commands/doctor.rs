@@ -4,11 +4,13 @@ mod tailnet;
 
 use appliance_drive::layout;
 use appliance_drive::luks;
+use appliance_drive::mount;
 use appliance_drive::state::DriveState;
 use appliance_immich::{dump, media};
-use appliance_services::{LoadState, Manager};
+use appliance_services::{ActiveState, LoadState, Manager};
 use jiff::{Timestamp, Unit};
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::cli::Doctor;
 use crate::context::Context;
@@ -139,12 +141,33 @@ impl Findings {
                     format!("{} is mounted", found.device.path.display()),
                     None,
                 );
+                self.look("unplugging", |findings| {
+                    findings.unplugging(context, found.uuid)
+                });
                 found
             }
         };
         if found.encrypted {
             self.look("header", |findings| findings.header(context, &found));
         }
+    }
+
+    /// Whether systemd knows what to do when the drive is pulled out.
+    fn unplugging(&mut self, context: &Context, uuid: Uuid) -> anyhow::Result<()> {
+        let target = mount::binding(context.mount_point(), uuid).target;
+        let states = context.systemd()?.states(&[&target])?;
+        if states.iter().all(|unit| unit.active == ActiveState::Active) {
+            let detail = "a drive that is pulled out stops Immich";
+            self.add("unplugging", Verdict::Good, detail, None);
+        } else {
+            self.add(
+                "unplugging",
+                Verdict::Bad,
+                format!("pulling the drive out will not stop Immich: {target} does not run"),
+                Some("immich-appliance unlock"),
+            );
+        }
+        Ok(())
     }
 
     fn header(
@@ -208,7 +231,7 @@ impl Findings {
                         format!("{name} is not installed"),
                         None,
                     );
-                } else if unit.active == appliance_services::ActiveState::Failed {
+                } else if unit.active == ActiveState::Failed {
                     good = false;
                     findings.add(
                         "units",

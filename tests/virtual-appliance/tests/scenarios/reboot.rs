@@ -1,6 +1,6 @@
 //! After a reboot the box is locked, and one command with one passphrase brings it back.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use virtual_appliance::{
     can_run,
     home::{Home, PASSPHRASE},
@@ -75,5 +75,37 @@ fn after_a_reboot_nothing_runs_until_one_command_and_one_passphrase() -> Result<
         beside.stderr
     );
     ensure!(home.json("status")?["drive"]["state"] == "locked");
+    the_tie_to_the_disk_is_looked_after(&home)
+}
+
+/// Photos that can be seen are worth more than what watches over the plug, but it is told, and
+/// mended.
+fn the_tie_to_the_disk_is_looked_after(home: &Home) -> Result<()> {
+    let target = "immich-appliance-drive@.target";
+    home.appliance
+        .sh(&format!("systemctl --runtime mask {target}"))?;
+    let unlock = "unlock --passphrase-file /root/typed/passphrase";
+    let untied = home.run(unlock)?;
+    ensure!(
+        untied.status == 0 && untied.stderr.contains("will not stop Immich"),
+        "{}: {}",
+        untied.status,
+        untied.stderr
+    );
+    ensure!(verdict_on_unplugging(home)? == "bad");
+    home.appliance
+        .sh(&format!("systemctl --runtime unmask {target}"))?;
+    ensure!(home.run(unlock)?.status == 0);
+    ensure!(verdict_on_unplugging(home)? == "good");
     Ok(())
+}
+
+fn verdict_on_unplugging(home: &Home) -> Result<String> {
+    let output = home.run("--json doctor")?;
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let findings = report["findings"].as_array().into_iter().flatten();
+    let verdict = findings
+        .filter(|finding| finding["what"] == "unplugging")
+        .find_map(|finding| finding["verdict"].as_str());
+    Ok(verdict.context("doctor says nothing of it")?.to_owned())
 }
