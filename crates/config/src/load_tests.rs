@@ -172,11 +172,11 @@ fn a_value_that_does_not_fit_is_refused_with_file_line_and_key() {
         ),
         (
             "drive.argon2_memory_max = '512'",
-            "drive.argon2_memory_max must be a size from 32.0 MiB to 4.0 GiB, such as \"512MiB\"",
+            "drive.argon2_memory_max must be a size from 9.0 MiB to 4.0 GiB, such as \"512MiB\"",
         ),
         (
-            "drive.argon2_memory_max = '1MiB'",
-            "drive.argon2_memory_max must be a size from 32.0 MiB to 4.0 GiB, such as \"512MiB\"",
+            "drive.argon2_memory_max = '8MiB'",
+            "drive.argon2_memory_max must be a size from 9.0 MiB to 4.0 GiB, such as \"512MiB\"",
         ),
         (
             "drive.argon2_milliseconds = 100",

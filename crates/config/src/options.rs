@@ -6,6 +6,10 @@ use toml::de::DeValue;
 use crate::settings::{Encryption, Scope, Settings};
 use crate::value;
 
+/// With four passes, the fewest that libcryptsetup takes, the least that OWASP's password storage
+/// cheat sheet holds to be enough.
+const LEAST_ARGON2_MEMORY: ByteSize = ByteSize::mib(9);
+
 /// One key of the configuration, for the reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OptionDoc {
@@ -106,7 +110,7 @@ pub(crate) const RULES: &[Rule] = &[
         "drive.argon2_memory_max",
         "size",
         drive.argon2_memory_max,
-        |value| value::size(value, ByteSize::mib(32), ByteSize::gib(4)),
+        |value| value::size(value, LEAST_ARGON2_MEMORY, ByteSize::gib(4)),
         shown_size,
         "The most memory that opening a new drive may take; a quarter of the machine's memory if that is less. More is slower to attack, but a drive made with more than a machine has free does not open there."
     ),

@@ -197,7 +197,7 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 /// [`Error::Io`] when a folder cannot be removed, or while a machine runs.
 pub fn clean() -> Result<()> {
     let folder = folder();
-    for kind in ["runs", "homes", "snapshots", "images"] {
+    for kind in ["runs", "backed-up-homes", "homes", "snapshots", "images"] {
         let shelf = folder.join(kind);
         if !shelf.is_dir() {
             continue;

@@ -16,7 +16,11 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Appliance, Disk, Output, S3Server, photos::Photo};
+use crate::{Appliance, Disk, Output, S3Server, Snapshot, photos::Photo};
+
+mod backed_up;
+
+pub use backed_up::BackedUp;
 
 /// The passphrase of the drives made here.
 pub const PASSPHRASE: &str = "correct horse battery staple";
@@ -64,7 +68,13 @@ impl Home {
     /// # Errors
     /// As [`Home::new`], and as each step there.
     pub fn settled(name: &str) -> Result<(Self, Disk)> {
-        let settled = Appliance::snapshot()?.with_disk(include_bytes!("home.rs"), || {
+        let (machine, disk) = Self::settlement()?.start_with_disk(name, DRIVE)?;
+        Ok((Self::around(Appliance::from(machine))?, disk))
+    }
+
+    /// The snapshot of a settled home.
+    fn settlement() -> Result<Snapshot> {
+        Appliance::snapshot()?.with_disk("homes", include_bytes!("home.rs"), |_| {
             let mut home = Home::new("settling")?;
             let disk = Disk::blank(DRIVE, DRIVE_SIZE)?;
             home.appliance.plug(&disk)?;
@@ -72,9 +82,7 @@ impl Home {
             home.unlock_and_start()?;
             home.sign_up()?;
             anyhow::Ok((home.appliance.into_machine(), disk))
-        })?;
-        let (machine, disk) = settled.start_with_disk(name, DRIVE)?;
-        Ok((Self::around(Appliance::from(machine))?, disk))
+        })
     }
 
     fn around(appliance: Appliance) -> Result<Self> {
@@ -97,7 +105,7 @@ impl Home {
     pub fn type_secrets(&self) -> Result<()> {
         // Two seconds and a quarter of the memory for each try suit a person, not a test; nor
         // does measuring what two seconds are, which takes several derivations.
-        let settings = "[drive]\nargon2_memory_max = \"32MiB\"\nargon2_passes = 4\n";
+        let settings = "[drive]\nargon2_memory_max = \"9MiB\"\nargon2_passes = 4\n";
         // One command: each costs an emulated processor half a second.
         self.appliance.sh(&format!(
             "install -d -m 700 {TYPED} && umask 077 && \

@@ -45,7 +45,7 @@ pub struct Machine {
     run: InUse,
     _sockets: TempDir,
     /// What the machine's disk is based on.
-    _base: Option<Arc<InUse>>,
+    _bases: Vec<Arc<InUse>>,
     _turn: Arc<Turn>,
 }
 
@@ -63,7 +63,7 @@ impl Machine {
     pub fn from_base(name: &str, image: &Arc<BaseImage>) -> Result<Self> {
         let accelerator = Accelerator::probe(image)?;
         let boot = Boot::Kernel(Arc::clone(image));
-        Self::new(name, accelerator, boot, &image.disk(), None)
+        Self::new(name, accelerator, boot, &image.disk(), Vec::new())
     }
 
     /// A machine with a disk image of its own boot loader, which stays as it
@@ -79,7 +79,13 @@ impl Machine {
             .map_err(|_| Error::NoImage(image.to_owned()))?;
         // Whether KVM works is found out with a kernel that surely boots.
         let accelerator = Accelerator::probe(&BaseImage::ensure()?)?;
-        Self::new(name, accelerator, Boot::Firmware(firmware), &image, None)
+        Self::new(
+            name,
+            accelerator,
+            Boot::Firmware(firmware),
+            &image,
+            Vec::new(),
+        )
     }
 
     pub(crate) fn new(
@@ -87,7 +93,7 @@ impl Machine {
         accelerator: Accelerator,
         boot: Boot,
         backing: &Path,
-        base: Option<Arc<InUse>>,
+        bases: Vec<Arc<InUse>>,
     ) -> Result<Self> {
         let turn = turn::take()?;
         let key = ssh::Key::ensure()?;
@@ -114,7 +120,7 @@ impl Machine {
             ports: BTreeMap::new(),
             run,
             _sockets: sockets,
-            _base: base,
+            _bases: bases,
             _turn: turn,
         })
     }
@@ -154,7 +160,11 @@ impl Machine {
         qemu.load(state)?;
         qemu.resume()?;
         self.switched_on(qemu)?;
-        self.connect(Instant::now() + BOOT, "waking up")?;
+        let deadline = Instant::now() + BOOT;
+        // Its SSH server listens already. One that is asked for its greeting first starts a
+        // process for it, which costs an emulated processor half a second.
+        self.open_connection(deadline)?;
+        self.connect(deadline, "waking up")?;
         self.set_clock()
     }
 
@@ -274,7 +284,6 @@ impl Machine {
     /// Makes sure that the connection stands.
     fn connect(&mut self, deadline: Instant, what: &str) -> Result<()> {
         let port = self.forward(SSH)?;
-        let control = self.hardware.sockets.join("ssh");
         loop {
             let Some(power) = &mut self.power else {
                 return Err(self.off());
@@ -285,7 +294,7 @@ impl Machine {
             power.ssh = None;
             power.qemu.check()?;
             if Ssh::answers(port) {
-                power.ssh = Ssh::connect(port, &self.key, &control, deadline)?;
+                self.open_connection(deadline)?;
                 continue;
             }
             if Instant::now() > deadline {
@@ -293,6 +302,15 @@ impl Machine {
             }
             thread::sleep(Duration::from_millis(200));
         }
+    }
+
+    fn open_connection(&mut self, deadline: Instant) -> Result<()> {
+        let port = self.forward(SSH)?;
+        let control = self.hardware.sockets.join("ssh");
+        if let Some(power) = &mut self.power {
+            power.ssh = Ssh::connect(port, &self.key, &control, deadline)?;
+        }
+        Ok(())
     }
 
     fn set_clock(&self) -> Result<()> {

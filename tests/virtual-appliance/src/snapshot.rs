@@ -3,6 +3,7 @@
 
 use std::{
     fs::{self, Permissions},
+    iter,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -21,6 +22,9 @@ use crate::{
 
 /// The disk that was plugged in, in a snapshot's folder.
 const PLUGGED: &str = "plugged.raw";
+
+/// What else belongs to the snapshot of a machine with a disk.
+const BESIDE: &str = "beside";
 
 /// What a snapshot has over the base image: files, then commands that put them
 /// to use.
@@ -99,8 +103,8 @@ pub struct Snapshot {
     image: Arc<BaseImage>,
     accelerator: Accelerator,
     folder: Arc<InUse>,
-    /// What its disk is based on, which has to stay.
-    _base: Option<Arc<InUse>>,
+    /// What its disk is based on, one on the other, which has to stay.
+    bases: Vec<Arc<InUse>>,
 }
 
 impl Snapshot {
@@ -130,20 +134,23 @@ impl Snapshot {
             image: Arc::clone(image),
             accelerator,
             folder: Arc::new(folder),
-            _base: None,
+            bases: Vec::new(),
         })
     }
 
     /// The snapshot of what a machine becomes that starts from this one and has a USB disk
     /// plugged in, made first if it is not there. `steps` is everything that decides what
-    /// `make` does; it gives the running machine and its disk.
+    /// `make` does; it gives the running machine and its disk, and may put files into the folder
+    /// that it is told, which [`Snapshot::beside`] is then. Those of one `kind` are made one
+    /// after another, so one kind is never made within itself.
     ///
     /// # Errors
     /// As `make`, and as saving the machine.
     pub fn with_disk<E: From<Error>>(
         &self,
+        kind: &str,
         steps: &[u8],
-        make: impl FnOnce() -> std::result::Result<(Machine, Disk), E>,
+        make: impl FnOnce(&Path) -> std::result::Result<(Machine, Disk), E>,
     ) -> std::result::Result<Self, E> {
         let mut key = Key::default();
         // A snapshot that was made anew has another disk, even if from the same parts.
@@ -154,8 +161,10 @@ impl Snapshot {
         key.add("of", format!("{made:?}").as_bytes());
         key.add("steps", steps);
         let _turn = turn::take()?;
-        let folder = cache::ensure("homes", &key.finish(), |folder| {
-            let (machine, disk) = make()?;
+        let folder = cache::ensure(kind, &key.finish(), |folder| {
+            let beside = folder.join(BESIDE);
+            fs::create_dir(&beside).doing(|| format!("making {}", beside.display()))?;
+            let (machine, disk) = make(&beside)?;
             machine.save(&folder.join("state"), &folder.join("disk.qcow2"))?;
             disk.keep(&folder.join(PLUGGED))?;
             Ok::<_, E>(())
@@ -164,7 +173,7 @@ impl Snapshot {
             image: Arc::clone(&self.image),
             accelerator: self.accelerator,
             folder: Arc::new(folder),
-            _base: Some(Arc::clone(&self.folder)),
+            bases: self.disks(),
         })
     }
 
@@ -177,6 +186,11 @@ impl Snapshot {
         let disk = Disk::copy(serial, &self.path(PLUGGED))?;
         let machine = self.woken(name, Some(&disk))?;
         Ok((machine, disk))
+    }
+
+    /// The folder of what was put beside it.
+    pub fn beside(&self) -> PathBuf {
+        self.path(BESIDE)
     }
 
     /// A machine of its own that goes on where the snapshot was taken.
@@ -194,10 +208,16 @@ impl Snapshot {
             self.accelerator,
             Boot::Kernel(Arc::clone(&self.image)),
             &self.path("disk.qcow2"),
-            Some(Arc::clone(&self.folder)),
+            self.disks(),
         )?;
         machine.wake(&self.path("state"), disk)?;
         Ok(machine)
+    }
+
+    /// What a disk is based on that is based on this one.
+    fn disks(&self) -> Vec<Arc<InUse>> {
+        let own = iter::once(&self.folder);
+        own.chain(&self.bases).cloned().collect()
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -5,17 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use virtual_appliance::{
-    Disk, can_run,
-    home::{Home, upload},
+    can_run,
+    home::{BackedUp, Home, upload},
     photos,
 };
-
-fn with_photos(name: &str) -> Result<(Home, Disk)> {
-    let (mut home, disk) = Home::settled(name)?;
-    let folder = tempfile::tempdir()?;
-    upload(&home.log_in()?, &photos::generate(folder.path(), 5)?)?;
-    Ok((home, disk))
-}
 
 /// Expects a failure that says `words`, and that the snapshots are as before and whole.
 fn fails(home: &Home, words: &str) -> Result<()> {
@@ -31,12 +24,12 @@ fn fails(home: &Home, words: &str) -> Result<()> {
     Ok(())
 }
 
-fn only_good(home: &Home, snapshot: &serde_json::Value) -> Result<()> {
+fn only_good(home: &Home, snapshot: &str) -> Result<()> {
     ensure!(home.json("backup check --read-data")?["clean"] == true);
     let snapshots = home.json("backup snapshots")?;
     let all = snapshots["snapshots"].as_array().map_or(0, Vec::len);
     ensure!(
-        all == 1 && snapshots["snapshots"][0]["id"] == *snapshot,
+        all == 1 && snapshots["snapshots"][0]["id"] == snapshot,
         "{snapshots}"
     );
     Ok(())
@@ -47,7 +40,9 @@ fn a_full_repository_disk_is_named_and_costs_nothing() -> Result<()> {
     if !can_run() {
         return Ok(());
     }
-    let (home, _disk) = with_photos("repository-full")?;
+    let (mut home, _disk) = Home::settled("repository-full")?;
+    let folder = tempfile::tempdir()?;
+    upload(&home.log_in()?, &photos::generate(folder.path(), 5)?)?;
     home.appliance
         .sh("mkdir /mnt/second && mount -t tmpfs -o size=20m tmpfs /mnt/second")?;
     // A backup on the photos' own drive would be lost with it.
@@ -59,12 +54,13 @@ fn a_full_repository_disk_is_named_and_costs_nothing() -> Result<()> {
     );
     home.join_cheap_backup_in("/mnt/second/repository")?;
     let good = home.json("backup run")?;
+    let good = good["snapshot"].as_str().unwrap_or_default();
     let large = "/mnt/immich_drive/immich_data/library/large";
     home.appliance.sh(&format!(
         "dd if=/dev/urandom of={large} bs=1M count=6 status=none"
     ))?;
     fails(&home, "no space")?;
-    only_good(&home, &good["snapshot"])?;
+    only_good(&home, good)?;
     home.appliance
         .sh("mount -o remount,size=200m /mnt/second")?;
     home.json("backup run")?;
@@ -77,13 +73,16 @@ fn a_server_that_stops_and_a_truncated_dump_are_named_and_cost_nothing() -> Resu
     if !can_run() {
         return Ok(());
     }
-    let (mut home, _disk) = with_photos("backup-faults")?;
-    home.join_cheap_backup()?;
-    let good = home.json("backup run")?;
+    let BackedUp {
+        mut home,
+        snapshot,
+        disk: _disk,
+        ..
+    } = Home::backed_up("backup-faults")?;
     // A truncated dump is never backed up as a good one.
     claim_that_dumps_are_whole(&home)?;
     fails(&home, "dump")?;
-    only_good(&home, &good["snapshot"])?;
+    only_good(&home, &snapshot)?;
     home.appliance
         .sh("bin=$(ls -d /usr/lib/postgresql/*/bin) && mv $bin/pg_dump.real $bin/pg_dump")?;
 
@@ -94,7 +93,7 @@ fn a_server_that_stops_and_a_truncated_dump_are_named_and_cost_nothing() -> Resu
     ))?;
     stop_half_way(&mut home)?;
     home.s3.resume()?;
-    only_good(&home, &good["snapshot"])?;
+    only_good(&home, &snapshot)?;
     home.json("backup run")?;
     ensure!(home.json("backup check")?["clean"] == true);
     Ok(())

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use virtual_appliance::{
     can_run,
-    home::{Home, upload},
-    photos,
+    home::{BackedUp, Home},
 };
 
 /// Waits until there are this many snapshots.
@@ -34,7 +33,12 @@ fn the_daily_backup_catches_up_skips_a_locked_drive_and_never_runs_twice() -> Re
     if !can_run() {
         return Ok(());
     }
-    let (mut home, _disk) = Home::settled("daily-backup")?;
+    let BackedUp {
+        home,
+        disk: _disk,
+        uploaded,
+        ..
+    } = Home::backed_up("daily-backup")?;
 
     // While the drive is locked the service skips, which is no failure.
     ensure!(home.run("lock")?.status == 0);
@@ -46,16 +50,7 @@ fn the_daily_backup_catches_up_skips_a_locked_drive_and_never_runs_twice() -> Re
             == "success\nno"
     );
 
-    home.unlock_and_start()?;
-    let folder = tempfile::tempdir()?;
-    let client = home.log_in()?;
-    let uploaded = upload(&client, &photos::generate(folder.path(), 3)?)?;
-    home.join_cheap_backup()?;
-    home.json("backup run")?;
-    wait_for_snapshots(&home, 1)?;
-
     // The box was off for days: the next unlock makes up for the missed runs.
-    ensure!(home.run("lock")?.status == 0);
     home.appliance.sh(
         "touch -d '3 days ago' /var/lib/systemd/timers/stamp-immich-appliance-backup.timer && \
          install -d /run/systemd/system/immich-appliance-backup.timer.d && \
@@ -108,6 +103,8 @@ fn the_daily_backup_catches_up_skips_a_locked_drive_and_never_runs_twice() -> Re
         found.lines().count() == 1 && found.ends_with(".jpg"),
         "{found}"
     );
-    ensure!(uploaded.len() == 3);
+    // What is there to compare with is a photo that was uploaded.
+    let restored = home.appliance.read(&found)?;
+    ensure!(uploaded.iter().any(|one| one.bytes == restored));
     Ok(())
 }

@@ -6,8 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use virtual_appliance::{
     Disk, Running, can_run,
-    home::{Home, all_there, upload},
-    photos,
+    home::{BackedUp, Home, all_there},
 };
 
 /// Starts a command, cuts the power once `sign` shows in the machine, and boots again.
@@ -73,12 +72,12 @@ fn a_backup_and_a_recovery_that_were_cut_short_succeed_the_next_time() -> Result
     if !can_run() {
         return Ok(());
     }
-    let (mut home, disk) = Home::settled("cut-backup")?;
-    let folder = tempfile::tempdir()?;
-    let client = home.log_in()?;
-    let uploaded = upload(&client, &photos::generate(folder.path(), 20)?)?;
-    home.join_cheap_backup()?;
-    let first = home.json("backup run")?;
+    let BackedUp {
+        mut home,
+        disk,
+        uploaded,
+        snapshot,
+    } = Home::backed_up("cut-backup")?;
     // Enough that is new for the next backup to be under way when the power fails.
     home.appliance.sh(
         "dd if=/dev/urandom of=/mnt/immich_drive/immich_data/library/large bs=1M count=12 status=none && sync",
@@ -101,15 +100,9 @@ fn a_backup_and_a_recovery_that_were_cut_short_succeed_the_next_time() -> Result
     home.unlock_and_start()?;
     ensure!(home.json("backup check")?["clean"] == true);
     let snapshots = home.json("backup snapshots")?;
-    ensure!(
-        snapshots["snapshots"][0]["id"] == first["snapshot"],
-        "{snapshots}"
-    );
+    ensure!(snapshots["snapshots"][0]["id"] == *snapshot, "{snapshots}");
     home.json("backup run")?;
     ensure!(home.json("backup check --read-data")?["clean"] == true);
-    home.appliance.sh(
-        "install -m 600 /mnt/immich_drive/secrets/repository-password /root/typed/repository-password && sync",
-    )?;
 
     // The drive is lost, and the power fails while its successor is being filled.
     home.appliance.pull(&disk)?;
