@@ -41,6 +41,7 @@ pub struct Context {
     /// Where the kernel's file systems are.
     pub system: System,
     systemd: OnceCell<Systemd>,
+    installed_postgresql: OnceCell<u32>,
 }
 
 impl Context {
@@ -52,6 +53,7 @@ impl Context {
             ui: Ui::new(global.no_input, global.json),
             system: System::live(),
             systemd: OnceCell::new(),
+            installed_postgresql: OnceCell::new(),
         })
     }
 
@@ -130,6 +132,15 @@ impl Context {
             run_as: Some(Owner::lookup(superuser, superuser)?),
             bin_dir: database.bin_directory.clone().or_else(find_bin_dir),
         })
+    }
+
+    /// The major version of the PostgreSQL that is installed here, asked once.
+    pub fn installed_postgresql(&self) -> anyhow::Result<u32> {
+        if let Some(major) = self.installed_postgresql.get() {
+            return Ok(*major);
+        }
+        let major = self.postgresql()?.installed_major()?;
+        Ok(*self.installed_postgresql.get_or_init(|| major))
     }
 
     /// Immich's database.

@@ -198,7 +198,7 @@ pub fn put_in_order(context: &Context) -> anyhow::Result<()> {
 
 /// The PostgreSQL major whose cluster is used: the one that is there, else the server's.
 pub fn postgres_major(context: &Context) -> anyhow::Result<u32> {
-    let installed = context.postgresql()?.installed_major()?;
+    let installed = context.installed_postgresql()?;
     match layout::postgres_cluster(context.mount_point())? {
         Cluster::Direct { major } => Ok(major),
         Cluster::Versioned { .. } | Cluster::None => Ok(installed),

@@ -194,7 +194,7 @@ fn with_log(context: &Context, error: anyhow::Error, unit: &str) -> anyhow::Erro
 /// PostgreSQL opens only a database of its own major version. Where another one lies on the
 /// drive, it would fail, or make an empty one beside it.
 fn refuse_other_postgresql(context: &Context) -> anyhow::Result<()> {
-    let installed = context.postgresql()?.installed_major()?;
+    let installed = context.installed_postgresql()?;
     let cluster = layout::postgres_cluster(context.mount_point())?;
     let Some(found) = cluster.needs_other_than(installed) else {
         return Ok(());
@@ -216,8 +216,8 @@ fn refuse_other_postgresql(context: &Context) -> anyhow::Result<()> {
 /// A fresh database over old photos starts happily and looks as if all were lost; uploading
 /// into it makes the recovery of the old one harder.
 fn refuse_empty_database_over_photos(context: &Context) -> anyhow::Result<()> {
-    let contents = context.database()?.contents()?;
-    if matches!(contents, Contents::Users(1..)) || !holds_originals(context) {
+    if !holds_originals(context) || matches!(context.database()?.contents()?, Contents::Users(1..))
+    {
         return Ok(());
     }
     Err(Refused::new(

@@ -116,6 +116,15 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Databas
 /// The database that every server has, for questions about the server.
 const MAINTENANCE: &str = "postgres";
 
+/// All tables but the system's and the extensions' own.
+const TABLES: &str = "
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+    AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+        AND d.deptype = 'e')";
+
 /// An SQL string.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
@@ -184,17 +193,16 @@ impl Database {
         if !self.exists()? {
             return Ok(Contents::Absent);
         }
-        let tables = self.tables(&self.name)?;
         // Before Immich 1.136 it was called "users".
-        let Some(table) = ["user", "users"]
-            .map(Table::immich)
-            .into_iter()
-            .find(|table| tables.contains(table))
-        else {
-            return Ok(Contents::Empty);
-        };
-        let counts = self.count(&self.name, &[table])?;
-        Ok(Contents::Users(counts.users()))
+        let counts = self.count(
+            &self.name,
+            "AND n.nspname = 'public' AND c.relname IN ('user', 'users')",
+        )?;
+        Ok(if counts.0.is_empty() {
+            Contents::Empty
+        } else {
+            Contents::Users(counts.users())
+        })
     }
 
     /// Whether an admin exists, as Immich itself tells by `isInitialized`.
@@ -211,23 +219,14 @@ impl Database {
     /// # Errors
     /// When the server or the database is not there.
     pub fn counts(&self) -> Result<Counts> {
-        let tables = self.tables(&self.name)?;
-        self.count(&self.name, &tables)
+        self.count(&self.name, "")
     }
 
-    /// All tables but the system's and the extensions' own.
     fn tables(&self, database: &str) -> Result<Vec<Table>> {
-        let sql = "SELECT n.nspname, c.relname
-            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.relkind = 'r' AND c.relpersistence <> 't'
-            AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
-            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
-                AND d.deptype = 'e')
-            ORDER BY 1, 2;";
+        let sql = format!("SELECT n.nspname, c.relname {TABLES} ORDER BY 1, 2;");
         let rows = self
             .connection
-            .query("list the database's tables", database, sql, 2)?;
+            .query("list the database's tables", database, &sql, 2)?;
         Ok(rows
             .into_iter()
             .filter_map(|row| {
@@ -237,30 +236,22 @@ impl Database {
             .collect())
     }
 
-    /// Counts tables' rows, all at one moment.
-    fn count(&self, database: &str, tables: &[Table]) -> Result<Counts> {
-        if tables.is_empty() {
-            return Ok(Counts::default());
-        }
-        let selects: Vec<_> = tables
-            .iter()
-            .enumerate()
-            .map(|(index, table)| format!("SELECT {index}, count(*) FROM {}", table.quoted()))
-            .collect();
-        let sql = format!("{};", selects.join(" UNION ALL "));
+    /// Counts the rows of all tables of which `condition` holds, all at one moment.
+    fn count(&self, database: &str, condition: &str) -> Result<Counts> {
+        // psql runs each row of the first answer as a statement of its own.
+        let sql = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+            SELECT format('SELECT %L, %L, count(*) FROM %I.%I',
+                n.nspname, c.relname, n.nspname, c.relname) {TABLES} {condition} \\gexec
+            COMMIT;"
+        );
         let doing = "count the database's rows";
-        let rows = self.connection.query(doing, database, &sql, 2)?;
-        let mut counts = Counts::default();
-        for row in rows {
-            let number = |index: usize| row.get(index).and_then(|text| text.parse::<u64>().ok());
-            let table = number(0)
-                .and_then(|index| usize::try_from(index).ok())
-                .and_then(|index| tables.get(index));
-            if let (Some(table), Some(rows)) = (table, number(1)) {
-                counts.0.insert(table.clone(), rows);
-            }
-        }
-        Ok(counts)
+        let rows = self.connection.query(doing, database, &sql, 3)?;
+        let counted = |row: Vec<String>| {
+            let [schema, name, rows] = <[String; 3]>::try_from(row).ok()?;
+            Some((Table { schema, name }, rows.parse().ok()?))
+        };
+        Ok(Counts(rows.into_iter().filter_map(counted).collect()))
     }
 }
 
