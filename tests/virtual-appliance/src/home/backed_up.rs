@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 use anyhow::{Context as _, Result, ensure};
 
 use super::{DRIVE, Home, Uploaded, upload};
-use crate::{Appliance, Disk, photos};
+use crate::{Appliance, Disk, photos, process::output};
 
 /// How many photos there are, all of them in the backup.
 const PHOTOS: u32 = 20;
@@ -100,11 +100,8 @@ impl Home {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    let copied = Command::new("cp")
-        .args(["--recursive", "--reflink=auto", "--"])
-        .args([from, to])
-        .status()
-        .context("cannot run cp")?;
-    ensure!(copied.success(), "cannot copy {}", from.display());
+    let mut copying = Command::new("cp");
+    copying.args(["--recursive", "--reflink=auto", "--"]);
+    output(copying.args([from, to]))?;
     Ok(())
 }
