@@ -2,12 +2,14 @@
 //!
 //! Also the [`Lock`] that keeps two runs of the tool from interleaving.
 
+mod document;
 mod error;
 mod give;
 mod lock;
 mod owner;
 mod write;
 
+pub use document::{Document, DocumentError};
 pub use error::{Error, Result};
 pub use give::give_to;
 pub use lock::{Lock, LockError};

@@ -36,6 +36,14 @@ impl Owner {
     /// root:root.
     pub const ROOT: Self = Self { uid: 0, gid: 0 };
 
+    /// Whoever this process runs as.
+    pub fn of_this_process() -> Self {
+        Self {
+            uid: nix::unistd::geteuid().as_raw(),
+            gid: nix::unistd::getegid().as_raw(),
+        }
+    }
+
     /// Looks up a user and a group by name, through the system's own resolution (NSS).
     ///
     /// # Errors

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::progress::Progress;
+use super::progress::RecoveryProgress;
 
 /// A step of a recovery, in the order they are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Step {
+pub enum RecoveryStep {
     /// Erase the drive; make header, file system and folders.
     CreateDrive,
     /// Unlock and mount it.
@@ -28,18 +28,18 @@ pub enum Step {
     Compare,
 }
 
-impl Step {
+impl RecoveryStep {
     /// All steps in order.
-    pub const ALL: [Step; 9] = [
-        Step::CreateDrive,
-        Step::OpenDrive,
-        Step::RestoreFiles,
-        Step::MendFolders,
-        Step::KeepRepository,
-        Step::StartDatabase,
-        Step::RestoreDatabase,
-        Step::StartImmich,
-        Step::Compare,
+    pub const ALL: [RecoveryStep; 9] = [
+        RecoveryStep::CreateDrive,
+        RecoveryStep::OpenDrive,
+        RecoveryStep::RestoreFiles,
+        RecoveryStep::MendFolders,
+        RecoveryStep::KeepRepository,
+        RecoveryStep::StartDatabase,
+        RecoveryStep::RestoreDatabase,
+        RecoveryStep::StartImmich,
+        RecoveryStep::Compare,
     ];
 
     /// Whether the step is remembered as done once it was done. The others hold only
@@ -47,40 +47,45 @@ impl Step {
     pub fn is_lasting(self) -> bool {
         matches!(
             self,
-            Step::CreateDrive | Step::RestoreFiles | Step::KeepRepository | Step::RestoreDatabase
+            RecoveryStep::CreateDrive
+                | RecoveryStep::RestoreFiles
+                | RecoveryStep::KeepRepository
+                | RecoveryStep::RestoreDatabase
         )
     }
 
     /// What a person is told while the step is under way.
     pub fn title(self) -> &'static str {
         match self {
-            Step::CreateDrive => "creating the drive",
-            Step::OpenDrive => "opening the drive",
-            Step::RestoreFiles => "restoring the files",
-            Step::MendFolders => "putting folders and owners in order",
-            Step::KeepRepository => "keeping the repository's address on the drive",
-            Step::StartDatabase => "starting the database",
-            Step::RestoreDatabase => "restoring the database",
-            Step::StartImmich => "starting Immich",
-            Step::Compare => "comparing with the snapshot",
+            RecoveryStep::CreateDrive => "creating the drive",
+            RecoveryStep::OpenDrive => "opening the drive",
+            RecoveryStep::RestoreFiles => "restoring the files",
+            RecoveryStep::MendFolders => "putting folders and owners in order",
+            RecoveryStep::KeepRepository => "keeping the repository's address on the drive",
+            RecoveryStep::StartDatabase => "starting the database",
+            RecoveryStep::RestoreDatabase => "restoring the database",
+            RecoveryStep::StartImmich => "starting Immich",
+            RecoveryStep::Compare => "comparing with the snapshot",
         }
     }
 }
 
 /// What is found on the drive that was named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum OnDrive {
     /// Nothing of ours, or a drive whose creation did not finish.
     NotOurs,
+    /// A drive of ours, finished, with nothing on it yet: as if the first step were done.
+    Empty,
     /// A drive of ours without a recovery under way: it holds a photo library.
     Library,
     /// A drive of ours on which a recovery was begun.
-    Begun(Progress),
+    Begun(RecoveryProgress),
 }
 
 /// What the user asked to recover.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct RecoveryGoal {
     /// The repository's address, without secrets.
     pub repository: String,
     /// The full ID of the snapshot.
@@ -89,7 +94,7 @@ pub struct Wanted {
 
 /// Why a drive is not recovered onto without further consent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum RecoveryRefusal {
     /// The drive holds a finished photo library.
     #[error("the drive already holds a photo library")]
     HoldsLibrary,
@@ -106,17 +111,18 @@ pub enum Refusal {
 }
 
 /// The steps that remain. Consent to erase is asked for exactly when the first step is
-/// [`Step::CreateDrive`].
+/// [`RecoveryStep::CreateDrive`].
 ///
 /// # Errors
-/// [`Refusal`] where going on would mix or destroy what is on the drive.
-pub fn plan(found: &Found, wanted: &Wanted) -> Result<Vec<Step>, Refusal> {
-    let done: &[Step] = match found {
-        Found::NotOurs => &[],
-        Found::Library => return Err(Refusal::HoldsLibrary),
-        Found::Begun(progress) => {
+/// [`RecoveryRefusal`] where going on would mix or destroy what is on the drive.
+pub fn plan(found: &OnDrive, wanted: &RecoveryGoal) -> Result<Vec<RecoveryStep>, RecoveryRefusal> {
+    let done: &[RecoveryStep] = match found {
+        OnDrive::NotOurs => &[],
+        OnDrive::Empty => &[RecoveryStep::CreateDrive],
+        OnDrive::Library => return Err(RecoveryRefusal::HoldsLibrary),
+        OnDrive::Begun(progress) => {
             if progress.repository != wanted.repository || progress.snapshot != wanted.snapshot {
-                return Err(Refusal::OtherRecovery {
+                return Err(RecoveryRefusal::OtherRecovery {
                     repository: progress.repository.clone(),
                     snapshot: progress.snapshot.clone(),
                 });
@@ -124,10 +130,10 @@ pub fn plan(found: &Found, wanted: &Wanted) -> Result<Vec<Step>, Refusal> {
             &progress.done
         }
     };
-    let begun = matches!(found, Found::Begun(_));
-    Ok(Step::ALL
+    let made = matches!(found, OnDrive::Begun(_) | OnDrive::Empty);
+    Ok(RecoveryStep::ALL
         .into_iter()
-        .filter(|step| !(begun && *step == Step::CreateDrive))
+        .filter(|step| !(made && *step == RecoveryStep::CreateDrive))
         .filter(|step| !(step.is_lasting() && done.contains(step)))
         .collect())
 }
@@ -136,15 +142,15 @@ pub fn plan(found: &Found, wanted: &Wanted) -> Result<Vec<Step>, Refusal> {
 mod tests {
     use super::*;
 
-    fn wanted() -> Wanted {
-        Wanted {
+    fn wanted() -> RecoveryGoal {
+        RecoveryGoal {
             repository: "s3:https://host/bucket".into(),
             snapshot: "abc".into(),
         }
     }
 
-    fn begun(done: &[Step]) -> Found {
-        Found::Begun(Progress {
+    fn begun(done: &[RecoveryStep]) -> OnDrive {
+        OnDrive::Begun(RecoveryProgress {
             repository: "s3:https://host/bucket".into(),
             snapshot: "abc".into(),
             done: done.to_vec(),
@@ -153,12 +159,24 @@ mod tests {
 
     #[test]
     fn a_blank_drive_takes_every_step() {
-        assert_eq!(plan(&Found::NotOurs, &wanted()).unwrap(), Step::ALL);
+        assert_eq!(
+            plan(&OnDrive::NotOurs, &wanted()).unwrap(),
+            RecoveryStep::ALL
+        );
+    }
+
+    #[test]
+    fn a_drive_that_was_made_and_is_empty_is_not_made_again() {
+        let steps = plan(&OnDrive::Empty, &wanted()).unwrap();
+        assert_eq!(steps, RecoveryStep::ALL[1..]);
     }
 
     #[test]
     fn a_library_is_never_overwritten() {
-        assert_eq!(plan(&Found::Library, &wanted()), Err(Refusal::HoldsLibrary));
+        assert_eq!(
+            plan(&OnDrive::Library, &wanted()),
+            Err(RecoveryRefusal::HoldsLibrary)
+        );
     }
 
     #[test]
@@ -166,31 +184,31 @@ mod tests {
         assert!(
             !plan(&begun(&[]), &wanted())
                 .unwrap()
-                .contains(&Step::CreateDrive)
+                .contains(&RecoveryStep::CreateDrive)
         );
     }
 
     #[test]
     fn lasting_steps_are_not_taken_twice_and_passing_ones_are() {
         let steps = plan(
-            &begun(&[Step::RestoreFiles, Step::StartDatabase]),
+            &begun(&[RecoveryStep::RestoreFiles, RecoveryStep::StartDatabase]),
             &wanted(),
         )
         .unwrap();
-        assert!(!steps.contains(&Step::RestoreFiles));
-        assert!(steps.contains(&Step::StartDatabase));
-        assert!(steps.contains(&Step::RestoreDatabase));
+        assert!(!steps.contains(&RecoveryStep::RestoreFiles));
+        assert!(steps.contains(&RecoveryStep::StartDatabase));
+        assert!(steps.contains(&RecoveryStep::RestoreDatabase));
     }
 
     #[test]
     fn another_snapshot_is_not_mixed_into_a_recovery_under_way() {
-        let other = Wanted {
+        let other = RecoveryGoal {
             snapshot: "def".into(),
             ..wanted()
         };
         assert!(matches!(
             plan(&begun(&[]), &other),
-            Err(Refusal::OtherRecovery { .. })
+            Err(RecoveryRefusal::OtherRecovery { .. })
         ));
     }
 

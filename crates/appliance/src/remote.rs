@@ -1,13 +1,17 @@
-//! The box in its Tailscale network, as several commands look at it.
+//! The box in its Tailscale network.
+
+mod enroll;
 
 use appliance_tailnet::localapi::LocalApi;
 use appliance_tailnet::standing::{KeyAge, Standing, State};
-use appliance_tailnet::{Result, Tailnet};
+use appliance_tailnet::{Error as TailnetError, Tailnet};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::context::Context;
+pub use enroll::{Disabled, EnrollOptions, Enrolled, disable, enroll};
+
+use crate::{Appliance, Error, Result};
 
 /// The command that brings the box (back) into the network.
 pub const ENROLL: &str = "immich-appliance remote enroll";
@@ -26,25 +30,29 @@ pub struct Remote {
 }
 
 /// tailscaled on this box.
-pub fn tailnet(context: &Context) -> Result<Tailnet> {
-    Tailnet::new(LocalApi::new(&context.settings.remote.tailscale_socket))
+fn tailnet(appliance: &Appliance) -> Result<Tailnet> {
+    let socket = &appliance.settings.remote.tailscale_socket;
+    Ok(Tailnet::new(LocalApi::new(socket))?)
 }
 
 /// The web server that is shared: Immich itself, on this machine.
-pub fn target(context: &Context) -> &str {
-    &context.settings.immich.url
+fn target(appliance: &Appliance) -> &str {
+    &appliance.settings.immich.url
 }
 
-/// Looks.
-pub fn look(context: &Context) -> Result<Remote> {
-    let tailnet = tailnet(context)?;
+/// How the box stands in its Tailscale network. Changes nothing.
+///
+/// # Errors
+/// When tailscaled does not run, or does not answer.
+pub fn look(appliance: &Appliance) -> Result<Remote> {
+    let tailnet = tailnet(appliance)?;
     let standing = tailnet.standing()?;
     // What is served belongs to a place in a network.
     let immich = match standing.state {
         State::NotEnrolled | State::LoginWaits { .. } => None,
-        _ => tailnet.shared(target(context))?,
+        _ => tailnet.shared(target(appliance))?,
     };
-    let days = context.settings.remote.key_warning_days;
+    let days = appliance.settings.remote.key_warning_days;
     Ok(Remote {
         key: standing.key_age(Timestamp::now(), days),
         standing,
@@ -52,7 +60,23 @@ pub fn look(context: &Context) -> Result<Remote> {
     })
 }
 
+/// The same; `None` where tailscaled does not run: not every box has it.
+///
+/// # Errors
+/// When tailscaled runs and does not answer.
+pub fn look_if_there(appliance: &Appliance) -> Result<Option<Remote>> {
+    match look(appliance) {
+        Err(Error::Tailnet(TailnetError::LocalApi(error))) if error.is_not_running() => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 impl Remote {
+    /// Whether the box is in a network.
+    pub fn is_joined(&self) -> bool {
+        self.standing.state.is_enrolled()
+    }
+
     /// What is wrong with the key, or soon will be.
     pub fn key_trouble(&self) -> Option<String> {
         let when = self.standing.key_expiry.map(day).unwrap_or_default();

@@ -6,11 +6,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-
-use crate::context::Context;
-use crate::exit::Exit;
-use crate::failure::Refused;
+use crate::error::{Context as _, FailureClass, Refused};
+use crate::{Appliance, Result};
 
 /// What a folder is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +20,12 @@ enum Placement {
 }
 
 /// Refuses a folder on the photos' drive, and warns of one on the SD card.
-pub fn check(context: &Context, folder: &Path) -> anyhow::Result<()> {
+pub(super) fn check(appliance: &Appliance, folder: &Path) -> Result<()> {
     let doing = || format!("cannot tell which disk {} is on", folder.display());
     let absolute = std::path::absolute(folder).with_context(doing)?;
-    match placement(&absolute, context.mount_point(), Path::new("/")).with_context(doing)? {
+    match placement(&absolute, &appliance.paths.mount_point, Path::new("/")).with_context(doing)? {
         Placement::Drive => Err(Refused::new(
-            Exit::Refused,
+            FailureClass::Refused,
             format!(
                 "not setting up the backup in {}: that is on the photos' own drive, and would be \
                  lost with it",
@@ -38,7 +35,7 @@ pub fn check(context: &Context, folder: &Path) -> anyhow::Result<()> {
         )
         .into()),
         Placement::System => {
-            context.ui.warn(format!(
+            appliance.warn(format!(
                 "{} is on the disk that the box runs from, not on a second drive: such a disk, an \
                  SD card above all, is small and wears out. If a second drive was meant, mount it \
                  first",

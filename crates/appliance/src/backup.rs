@@ -1,0 +1,9 @@
+//! The backup: the database first, then the files, into a repository that any restic reads.
+
+pub mod browse;
+pub mod check;
+pub mod init;
+mod placement;
+pub(crate) mod repository;
+pub mod restore;
+pub mod run;

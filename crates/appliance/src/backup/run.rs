@@ -1,0 +1,274 @@
+//! Backing up: the database first, then the files.
+
+use std::path::{Path, PathBuf};
+
+use appliance_backup::Error as BackupError;
+use appliance_backup::snapshot::{self, BackupPlan, BackupReport, Reason, Skipped};
+use appliance_config::Scope;
+use appliance_drive::layout;
+use appliance_immich::database::Dump;
+use appliance_immich::media::{self, FOLDERS};
+use jiff::{Timestamp, Zoned};
+use uuid::Uuid;
+
+use super::repository;
+use crate::error::{Context as _, FailureClass, Refused, in_one_line};
+use crate::immich::units;
+use crate::memory::{Age, FailedBackup, GoodBackup};
+use crate::recover::progress;
+use crate::size::size;
+use crate::{Appliance, Result};
+
+/// How a backup is made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunOptions {
+    /// How much of the media it holds; `None` as configured.
+    pub scope: Option<Scope>,
+    /// Do nothing if the last good backup is younger than this.
+    pub if_older_than_hours: Option<u32>,
+}
+
+/// What [`run`] did.
+#[derive(Debug)]
+pub enum Backup {
+    /// A backup was made.
+    Made(Box<Made>),
+    /// The last good one is young enough.
+    YoungEnough {
+        /// Its age.
+        hours: f64,
+    },
+}
+
+/// A backup that was made.
+#[derive(Debug)]
+pub struct Made {
+    /// The repository's address, without secrets.
+    pub repository: String,
+    /// The database's dump, which is in the snapshot.
+    pub dump: Dump,
+    /// The snapshot, and how it came about.
+    pub snapshot: BackupReport,
+}
+
+/// Backs up now, and remembers how it went.
+///
+/// # Errors
+/// When the drive is not mounted, the database cannot be dumped, the repository cannot be
+/// written to, or the snapshot lacks an original.
+pub fn run(appliance: &Appliance, options: &RunOptions) -> Result<Backup> {
+    let _lock = appliance.exclusively_for_backup()?;
+    let drive = appliance.require_mounted("back up")?.uuid;
+    let target = repository::known(appliance)?;
+    let address = target.address.location.to_string();
+    if let Some(hours) = options.if_older_than_hours
+        && let Some(hours) = young_enough(appliance, drive, &address, f64::from(hours))?
+    {
+        return Ok(Backup::YoungEnough { hours });
+    }
+    let scope = options.scope.unwrap_or(appliance.settings.backup.scope);
+    let outcome = carry_out(appliance, &target, scope);
+    remember(appliance, drive, &address, &outcome)?;
+    Ok(Backup::Made(Box::new(outcome?)))
+}
+
+/// The age of the last good backup, if it is surely young enough.
+fn young_enough(
+    appliance: &Appliance,
+    drive: Uuid,
+    repository: &str,
+    hours: f64,
+) -> Result<Option<f64>> {
+    let memory = appliance.memory()?;
+    let last_good = memory
+        .backups_of(drive, repository)
+        .and_then(|history| history.last_good.as_ref());
+    Ok(
+        match last_good.map(|good| Age::of(good.time, Timestamp::now())) {
+            Some(age @ Age::Hours(old)) if age.is_younger_than(hours) => Some(old),
+            Some(Age::Unknown) => {
+                appliance.warn(
+                "the last good backup is dated in the future: the clock was or is wrong; backing \
+                 up now",
+            );
+                None
+            }
+            _ => None,
+        },
+    )
+}
+
+fn carry_out(
+    appliance: &Appliance,
+    target: &appliance_backup::Target,
+    scope: Scope,
+) -> Result<Made> {
+    refuse_unfinished_recovery(appliance)?;
+    let options = repository::options(appliance);
+    let repository = appliance_backup::Repository::open(target, &options)?;
+    let dump = dump(appliance)?;
+    appliance.say("Backing up the files …");
+    let snapshot = match snapshot::run(&repository, &plan(appliance, scope)) {
+        Err(BackupError::UnreadableOriginals(report)) => {
+            list_skipped(appliance, &report.skipped);
+            return Err(BackupError::UnreadableOriginals(report).into());
+        }
+        other => other?,
+    };
+    list_skipped(appliance, &snapshot.skipped);
+    Ok(Made {
+        repository: repository.location().to_owned(),
+        dump,
+        snapshot,
+    })
+}
+
+/// What a recovery has not finished is not the library, and must not become the latest backup.
+fn refuse_unfinished_recovery(appliance: &Appliance) -> Result<()> {
+    let Some(progress) = progress::document(&appliance.paths).read()? else {
+        return Ok(());
+    };
+    Err(Refused::new(
+        FailureClass::Refused,
+        format!(
+            "not backing up: the recovery of snapshot {} from {} onto this drive is not finished",
+            progress.snapshot, progress.repository
+        ),
+        format!(
+            "finish it with: immich-appliance recover --drive DEVICE --from {} --snapshot {}",
+            progress.repository, progress.snapshot
+        ),
+    )
+    .into())
+}
+
+/// Dumps the database, which is started for it if it does not run.
+fn dump(appliance: &Appliance) -> Result<Dump> {
+    appliance.say("Dumping the database …");
+    let media = &appliance.paths.media;
+    units::with_database(appliance, || {
+        let shown = appliance.dialogue().wait("dumping the database");
+        media::mend(media, appliance.immich_owner()?)?;
+        let photos = appliance.photos();
+        photos.dump(
+            &media.join("backups"),
+            // The name is only for people.
+            &photos.version().unwrap_or_else(|| "0.0.0".into()),
+            &Zoned::now(),
+            appliance.settings.database.keep_dumps as usize,
+            &mut |bytes| shown.now(&format!("dumping the database, {}", size(bytes))),
+        )
+    })
+    .context("the database could not be dumped, so nothing was backed up")
+}
+
+/// What a snapshot of the drive holds.
+fn plan(appliance: &Appliance, scope: Scope) -> BackupPlan {
+    let media = &appliance.paths.media;
+    BackupPlan {
+        paths: paths(&appliance.paths.mount_point, media, scope),
+        excludes: appliance.settings.backup.exclude.clone(),
+        originals: BackupPlan::originals_in(media),
+        label: Some("immich-appliance".into()),
+        ..BackupPlan::default()
+    }
+}
+
+fn paths(mount_point: &Path, media: &Path, scope: Scope) -> Vec<PathBuf> {
+    let mut paths = match scope {
+        Scope::Everything => vec![media.to_owned()],
+        Scope::Essential => FOLDERS
+            .iter()
+            .filter(|folder| folder.essential)
+            .map(|folder| folder.path(media))
+            .collect(),
+    };
+    paths.push(mount_point.join(layout::SECRETS));
+    paths
+}
+
+fn list_skipped(appliance: &Appliance, skipped: &[Skipped]) {
+    for skipped in skipped {
+        let why = match &skipped.reason {
+            Reason::Vanished => "gone before it was read".to_owned(),
+            Reason::Shrank => "changed while it was read".to_owned(),
+            Reason::Unreadable(why) => format!("cannot be read: {why}"),
+        };
+        let kind = if skipped.original { "ORIGINAL " } else { "" };
+        appliance.warn(format!(
+            "{kind}{} is not in the backup: {why}",
+            skipped.path.display()
+        ));
+    }
+}
+
+/// Remembers how it went, for `status`; the drive may be locked by then, so it is remembered
+/// outside it. A success takes the failure before it away, whatever the clock said then.
+fn remember(
+    appliance: &Appliance,
+    drive: Uuid,
+    repository: &str,
+    outcome: &Result<Made>,
+) -> Result<()> {
+    let time = Timestamp::now();
+    appliance.remember(|memory| {
+        let history = memory.backups_of_mut(drive, repository);
+        match outcome {
+            Ok(made) => {
+                let counts = &made.dump.counts;
+                history.last_failed = None;
+                history.last_good = Some(GoodBackup {
+                    time,
+                    snapshot: made.snapshot.snapshot.id.clone(),
+                    files: made.snapshot.snapshot.files.unwrap_or_default(),
+                    bytes: made.snapshot.bytes_processed,
+                    counts: [
+                        ("users", counts.users()),
+                        ("assets", counts.assets()),
+                        ("albums", counts.albums()),
+                    ]
+                    .map(|(what, count)| (what.to_owned(), count))
+                    .into(),
+                });
+            }
+            Err(error) => {
+                history.last_failed = Some(FailedBackup {
+                    time,
+                    reason: in_one_line(error),
+                });
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_the_whole_media_folder_and_the_secrets_but_never_the_cluster() {
+        let paths = paths(
+            Path::new("/mnt/d"),
+            Path::new("/mnt/d/immich_data"),
+            Scope::Everything,
+        );
+        assert_eq!(
+            paths,
+            ["/mnt/d/immich_data", "/mnt/d/secrets"].map(PathBuf::from)
+        );
+    }
+
+    #[test]
+    fn essential_leaves_out_what_immich_can_make_again() {
+        let paths = paths(Path::new("/mnt/d"), Path::new("/mnt/d/m"), Scope::Essential);
+        for kept in ["library", "upload", "profile", "backups"] {
+            assert!(paths.contains(&Path::new("/mnt/d/m").join(kept)), "{kept}");
+        }
+        for left_out in ["thumbs", "encoded-video"] {
+            assert!(
+                !paths.contains(&Path::new("/mnt/d/m").join(left_out)),
+                "{left_out}"
+            );
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Making a drive: consent, header, keyslots, file system, folders, secrets.
+
+use std::path::{Path, PathBuf};
+
+use appliance_config::Encryption;
+use appliance_drive::cipher::Cipher;
+use appliance_drive::find::Found;
+use appliance_drive::inspect::{self, BlockDevice, Note};
+use appliance_drive::luks::Format;
+use appliance_secret::{RecoveryKey, Secret};
+use serde::Serialize;
+
+use super::info::describe;
+use super::{binding, filesystem, folders, nothing_is_open};
+use crate::dialogue::{Consent, Keepsake, KeepsakeKind, Question};
+use crate::error::Context as _;
+use crate::size::size;
+use crate::{Appliance, Result};
+
+/// How a new drive is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewDrive {
+    /// Whether it is encrypted.
+    pub encryption: Encryption,
+    /// Its cipher; `None` for the one that is fast on this machine.
+    pub cipher: Option<Cipher>,
+}
+
+/// What [`create`] makes.
+#[derive(Debug, Clone)]
+pub struct CreateOptions {
+    /// The device to erase and use.
+    pub device: PathBuf,
+    /// How it is made.
+    pub how: NewDrive,
+}
+
+/// A drive that was made, and is open and mounted.
+#[derive(Debug, Serialize)]
+pub struct Created {
+    /// The device.
+    pub device: PathBuf,
+    /// UUID of the LUKS header, or of the file system.
+    pub uuid: String,
+    /// The cipher, unless it is not encrypted.
+    pub cipher: Option<String>,
+    /// Where it is mounted.
+    pub mounted_at: PathBuf,
+}
+
+/// Makes a drive for Immich. It is open and mounted afterwards.
+///
+/// A drive whose making is interrupted is marked unfinished in its header; making it again
+/// starts from the beginning.
+///
+/// # Errors
+/// When a drive is open, the device must not be touched, or without consent.
+pub fn create(appliance: &Appliance, options: &CreateOptions) -> Result<Created> {
+    let _lock = appliance.exclusively()?;
+    nothing_is_open(appliance, "create a drive")?;
+    let device = consented(appliance, &options.device)?;
+    let passphrase = new_passphrase(appliance, options.how)?;
+    carry_out(appliance, &device, options.how, &passphrase)
+}
+
+/// Finds the device, refuses one that must not be touched, shows what is on it and has the
+/// person consent.
+pub(crate) fn consented(appliance: &Appliance, device: &Path) -> Result<BlockDevice> {
+    let device = appliance
+        .disks()
+        .device(&device.to_string_lossy())
+        .with_context(|| format!("cannot create a drive on {}", device.display()))?;
+    if let Some(refusal) = inspect::refusal(&device) {
+        return Err(refusal).context("cannot create a drive");
+    }
+    appliance.dialogue().consent(&Consent {
+        name: &device.name,
+        what_is_lost: &what_is_lost(&device),
+    })?;
+    Ok(device)
+}
+
+/// The passphrase of a new drive; an unencrypted one has none. Asked for, as everything that can
+/// be, before anything is erased.
+pub(crate) fn new_passphrase(appliance: &Appliance, how: NewDrive) -> Result<Secret> {
+    if how.encryption == Encryption::None {
+        return Ok(Secret::default());
+    }
+    let dialogue = appliance.dialogue();
+    dialogue.can_hand_over(KeepsakeKind::RecoveryKey)?;
+    let question = Question::NewPassphrase {
+        what: "Passphrase for the new drive".into(),
+    };
+    Ok(dialogue.secret(&question)?.secret)
+}
+
+/// Makes the drive, without asking for anything but that the recovery key is kept.
+pub(crate) fn carry_out(
+    appliance: &Appliance,
+    device: &BlockDevice,
+    how: NewDrive,
+    passphrase: &Secret,
+) -> Result<Created> {
+    let disks = appliance.disks();
+    let path = &device.path;
+    let (uuid, cipher, node) = match how.encryption {
+        Encryption::None => (None, None, path.clone()),
+        Encryption::Luks2 => {
+            let cipher = how.cipher.unwrap_or_else(|| {
+                appliance.say("Measuring the ciphers …");
+                disks.cipher()
+            });
+            let limits = appliance.keyslot_limits()?;
+            let key = RecoveryKey::generate()?;
+            appliance.say(format!("Encrypting {} with {cipher} …", path.display()));
+            let uuid = disks.format(
+                path,
+                &Format {
+                    cipher,
+                    limits,
+                    uuid: None,
+                },
+                passphrase.as_slice(),
+                &[key.to_secret().as_slice()],
+            )?;
+            appliance
+                .dialogue()
+                .hand_over(&Keepsake::RecoveryKey(&key))?;
+            disks.activate(path, appliance.mapper(), passphrase.as_slice())?;
+            let node = disks.mapper_node(appliance.mapper());
+            (Some(uuid), Some(cipher.to_string()), node)
+        }
+    };
+    appliance.say("Making the file system …");
+    let filesystem_uuid = disks.make_filesystem(&node)?;
+    filesystem::mount(appliance, &node)?;
+    folders::put_in_order(appliance)?;
+    if uuid.is_some() {
+        disks.mark_finished(path)?;
+    }
+    let found = Found {
+        device: device.clone(),
+        uuid: uuid.unwrap_or(filesystem_uuid),
+        encrypted: uuid.is_some(),
+        unfinished: false,
+    };
+    binding::attach(appliance, &found)?;
+    Ok(Created {
+        device: path.clone(),
+        uuid: found.uuid.to_string(),
+        cipher,
+        mounted_at: appliance.paths.mount_point.clone(),
+    })
+}
+
+/// What is on the device, in words.
+fn what_is_lost(device: &BlockDevice) -> String {
+    let mut lines = vec![format!(
+        "Everything on {} will be lost: {}{}, {}.",
+        device.path.display(),
+        device
+            .model
+            .as_deref()
+            .map(|model| format!("{model}, "))
+            .unwrap_or_default(),
+        size(device.size),
+        describe(&device.content),
+    )];
+    for partition in &device.partitions {
+        lines.push(format!(
+            "  {}: {}, {}",
+            partition.path.display(),
+            size(partition.size),
+            describe(&partition.content)
+        ));
+    }
+    for note in inspect::notes(device) {
+        if let Note::Internal = note {
+            lines.push("It is built into this machine, not attached by USB.".into());
+        }
+    }
+    lines.join("\n")
+}

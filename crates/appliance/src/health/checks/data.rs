@@ -1,0 +1,113 @@
+use appliance_drive::layout;
+use appliance_immich::database::is_routine_dump;
+use appliance_immich::{dump, media};
+
+use super::{Findings, Verdict};
+use crate::Result;
+use crate::drive::folders as drive_folders;
+use crate::immich::units;
+use crate::size::size;
+
+/// Less free space than this share of the drive is told of.
+const LITTLE_SPACE: f64 = 0.05;
+const MEND: &str = "immich-appliance doctor --mend";
+
+pub(super) fn folders(findings: &mut Findings<'_>) -> Result<()> {
+    let appliance = findings.appliance;
+    let found = layout::check(&appliance.paths.mount_point, &appliance.owners()?)?;
+    if found.is_empty() {
+        findings.good("all are there");
+    } else if findings.mend {
+        drive_folders::put_in_order(appliance)?;
+        findings.mended(format!("{} put in order", found.len()));
+    } else {
+        findings.bad(
+            format!("{} are missing or closed to their owner", found.len()),
+            MEND,
+        );
+    }
+    Ok(())
+}
+
+pub(super) fn media(findings: &mut Findings<'_>) -> Result<()> {
+    let appliance = findings.appliance;
+    let (root, owner) = (&appliance.paths.media, appliance.immich_owner()?);
+    let found = media::check(root, owner)?;
+    if found.is_empty() {
+        findings.good("folders and markers are there");
+    } else if findings.mend {
+        media::mend(root, owner)?;
+        findings.mended(format!("{} put in order", found.len()));
+    } else {
+        for finding in found {
+            findings.bad(finding.to_string(), MEND);
+        }
+    }
+    Ok(())
+}
+
+/// What the database knows, held against what is on the drive.
+pub(super) fn originals(findings: &mut Findings<'_>) -> Result<()> {
+    let appliance = findings.appliance;
+    if !units::database_runs(appliance)? {
+        findings.notice(
+            "not looked for: the database does not run",
+            "immich-appliance start, then immich-appliance doctor again",
+        );
+        return Ok(());
+    }
+    let originals = appliance
+        .photos()
+        .missing_originals(&appliance.paths.media)?;
+    if originals.missing.is_empty() {
+        findings.good(format!(
+            "all {} that the database knows are on the drive",
+            originals.checked
+        ));
+    }
+    for missing in originals.missing {
+        findings.bad(
+            format!("{} is missing", missing.path.display()),
+            "immich-appliance backup restore latest PATH --to FOLDER",
+        );
+    }
+    Ok(())
+}
+
+pub(super) fn dumps(findings: &mut Findings<'_>) -> Result<()> {
+    let folder = findings.appliance.paths.media.join("backups");
+    let mut whole = 0;
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    for entry in entries.filter_map(std::result::Result::ok) {
+        let name = entry.file_name();
+        if !name.to_str().is_some_and(is_routine_dump) {
+            continue;
+        }
+        match dump::verify_file(&entry.path()) {
+            Ok(_) => whole += 1,
+            Err(why) => findings.bad(
+                format!("{} {why}", entry.path().display()),
+                "remove it; immich-appliance backup run makes a new one",
+            ),
+        }
+    }
+    findings.good(format!("{whole} database dumps are complete"));
+    Ok(())
+}
+
+pub(super) fn space(findings: &mut Findings<'_>) -> Result<()> {
+    let usage = findings
+        .appliance
+        .disks()
+        .usage(&findings.appliance.paths.mount_point)?;
+    // Precision does not matter for a share.
+    #[allow(clippy::cast_precision_loss)]
+    let share = usage.available as f64 / usage.total.max(1) as f64;
+    let detail = format!("{} free", size(usage.available));
+    if share < LITTLE_SPACE {
+        findings.add(Verdict::Bad, detail, None);
+    } else {
+        findings.good(detail);
+    }
+    Ok(())
+}

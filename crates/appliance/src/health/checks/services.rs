@@ -1,0 +1,56 @@
+use appliance_services::{ActiveState, LoadState};
+
+use super::Findings;
+use crate::Result;
+use crate::health::ServerCondition;
+
+pub(super) fn units(findings: &mut Findings<'_>) -> Result<()> {
+    let settings = &findings.appliance.settings.services;
+    let manager = findings.appliance.manager()?;
+    let names: Vec<&str> = settings
+        .units
+        .iter()
+        .chain([&settings.target])
+        .map(String::as_str)
+        .collect();
+    let mut good = true;
+    for unit in manager.states(&names)? {
+        let name = &unit.name;
+        if unit.load != LoadState::Loaded {
+            good = false;
+            findings.bad(
+                format!("{name} is not installed"),
+                "install Immich and its database as the documentation has it",
+            );
+        } else if unit.active == ActiveState::Failed {
+            good = false;
+            findings.bad(
+                format!("{name} failed ({})", manager.unit(name)?.result),
+                format!("journalctl -b -u {name} says why; immich-appliance start tries again"),
+            );
+        }
+    }
+    if good {
+        findings.good("all are installed, and none failed");
+    }
+    Ok(())
+}
+
+/// Whether Immich serves photos: installed units that do not fail can still be stopped.
+pub(super) fn immich(findings: &mut Findings<'_>) -> Result<()> {
+    match findings.condition.server {
+        ServerCondition::Ready => findings.good("it answers"),
+        ServerCondition::WaitsForSignUp => findings.notice(
+            "it waits for its first user to sign up",
+            "open it in a browser; the first account is the administrator",
+        ),
+        ServerCondition::Maintenance => findings.bad(
+            "it is in maintenance mode and serves no photos",
+            "end it on Immich's web page, or with: immich-admin disable-maintenance-mode",
+        ),
+        ServerCondition::NotReady => {
+            findings.bad("it does not run", "immich-appliance start");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+use std::cell::OnceCell;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use appliance_config::Settings;
+use appliance_files::Owner;
+use appliance_immich::api::Client;
+use appliance_immich::database::{
+    Connection, Contents, Database, Dump, Originals, RestoreStep, find_bin_dir,
+};
+use appliance_immich::dump::Counts;
+use appliance_immich::readiness::{self, State, Waiting};
+use jiff::Zoned;
+
+use crate::Result;
+
+/// What is asked of Immich and of its database.
+#[allow(clippy::missing_errors_doc)] // as in `appliance_immich`, function by function
+pub trait Photos {
+    /// The major version of the PostgreSQL that is installed here.
+    fn installed_postgresql(&self) -> Result<u32>;
+    /// What is in Immich's database.
+    fn contents(&self) -> Result<Contents>;
+    /// The rows of all tables, now.
+    fn counts(&self) -> Result<Counts>;
+    /// The originals that the database knows and that are not there.
+    fn missing_originals(&self, media: &Path) -> Result<Originals>;
+    /// Dumps the database into a folder, and proves the dump complete.
+    fn dump(
+        &self,
+        folder: &Path,
+        immich_version: &str,
+        now: &Zoned,
+        keep: usize,
+        on_bytes: &mut dyn FnMut(u64),
+    ) -> Result<Dump>;
+    /// Loads a dump in place of an empty database.
+    fn restore(&self, dump: &Path, on_step: &mut dyn FnMut(RestoreStep)) -> Result<()>;
+    /// How the server stands right now; `None` where it does not answer.
+    fn server(&self) -> Option<State>;
+    /// The server's version; `None` where it does not answer.
+    fn version(&self) -> Option<String>;
+    /// Waits until the server works.
+    fn wait_until_ready(
+        &self,
+        timeout: Duration,
+        on_progress: &mut dyn FnMut(&Waiting, Duration) -> ControlFlow<String>,
+    ) -> Result<State>;
+}
+
+/// Immich on this machine.
+#[derive(Debug)]
+pub struct LivePhotos {
+    settings: appliance_config::Database,
+    url: String,
+    installed: OnceCell<u32>,
+}
+
+impl LivePhotos {
+    /// As the configuration has it. Nothing is asked yet.
+    pub fn new(settings: &Settings) -> Self {
+        LivePhotos {
+            settings: settings.database.clone(),
+            url: settings.immich.url.clone(),
+            installed: OnceCell::new(),
+        }
+    }
+
+    fn postgresql(&self) -> Result<Connection> {
+        let superuser = &self.settings.superuser;
+        Ok(Connection {
+            socket_dir: self.settings.socket_directory.clone(),
+            port: 5432,
+            superuser: superuser.clone(),
+            run_as: Some(Owner::lookup(superuser, superuser)?),
+            bin_dir: self.settings.bin_directory.clone().or_else(find_bin_dir),
+        })
+    }
+
+    fn database(&self) -> Result<Database> {
+        let settings = &self.settings;
+        let connection = self.postgresql()?;
+        Ok(Database::new(connection, &settings.name, &settings.owner))
+    }
+
+    fn client(&self) -> Result<Client> {
+        Ok(Client::new(&self.url)?)
+    }
+}
+
+impl Photos for LivePhotos {
+    fn installed_postgresql(&self) -> Result<u32> {
+        if let Some(major) = self.installed.get() {
+            return Ok(*major);
+        }
+        let major = self.postgresql()?.installed_major()?;
+        Ok(*self.installed.get_or_init(|| major))
+    }
+
+    fn contents(&self) -> Result<Contents> {
+        Ok(self.database()?.contents()?)
+    }
+
+    fn counts(&self) -> Result<Counts> {
+        Ok(self.database()?.counts()?)
+    }
+
+    fn missing_originals(&self, media: &Path) -> Result<Originals> {
+        Ok(self.database()?.missing_originals(media)?)
+    }
+
+    fn dump(
+        &self,
+        folder: &Path,
+        immich_version: &str,
+        now: &Zoned,
+        keep: usize,
+        on_bytes: &mut dyn FnMut(u64),
+    ) -> Result<Dump> {
+        let database = self.database()?;
+        Ok(database.dump(folder, immich_version, now, keep, on_bytes)?)
+    }
+
+    fn restore(&self, dump: &Path, on_step: &mut dyn FnMut(RestoreStep)) -> Result<()> {
+        self.database()?.restore(dump, false, on_step)?;
+        Ok(())
+    }
+
+    fn server(&self) -> Option<State> {
+        readiness::state(&self.client().ok()?)
+    }
+
+    fn version(&self) -> Option<String> {
+        Some(self.client().ok()?.version().ok()?.to_string())
+    }
+
+    fn wait_until_ready(
+        &self,
+        timeout: Duration,
+        on_progress: &mut dyn FnMut(&Waiting, Duration) -> ControlFlow<String>,
+    ) -> Result<State> {
+        let client = self.client()?;
+        Ok(readiness::wait_until_ready(&client, timeout, on_progress)?)
+    }
+}

@@ -1,0 +1,186 @@
+//! Recovering: from a blank drive and a repository to a running Immich.
+//!
+//! [`look`] only looks, [`plan()`] is pure, and the steps are carried out one by one; those that
+//! last are remembered on the drive, so that a recovery that was cut short goes on.
+
+mod carry_out;
+mod compare;
+mod look;
+mod plan;
+pub(crate) mod progress;
+
+use std::path::PathBuf;
+
+use appliance_backup::snapshot::{self, Snapshot};
+use appliance_backup::{Repository, Target};
+use serde::Serialize;
+
+pub use compare::{Comparison, Difference, compare};
+pub use plan::{OnDrive, RecoveryGoal, RecoveryRefusal, RecoveryStep, plan};
+pub use progress::RecoveryProgress;
+
+use crate::backup::repository::{self, NamedRepository};
+use crate::dialogue::Question;
+use crate::drive::create::NewDrive;
+use crate::error::{Context as _, FailureClass, Refused};
+use crate::{Appliance, Error, Result};
+
+/// What is recovered, and onto what.
+#[derive(Debug, Clone)]
+pub struct RecoverOptions {
+    /// The blank drive to recover onto.
+    pub drive: PathBuf,
+    /// The repository to recover from.
+    pub from: NamedRepository,
+    /// An ID or its beginning, or "latest".
+    pub snapshot: String,
+    /// How the new drive is made.
+    pub new_drive: NewDrive,
+}
+
+/// What was recovered.
+#[derive(Debug, Default, Serialize)]
+pub struct Recovered {
+    /// The repository's address, without secrets.
+    pub repository: String,
+    /// The snapshot's full ID.
+    pub snapshot: String,
+    /// When it was made.
+    pub snapshot_time: String,
+    /// The dump that the database was loaded from.
+    pub dump: Option<PathBuf>,
+    /// Files written.
+    pub files_restored: u64,
+    /// Files that were there already, as a former run left them.
+    pub files_kept: u64,
+    /// The bytes of both.
+    pub bytes: u64,
+    /// What the snapshot held against what is there.
+    pub counts: Comparison,
+    /// Originals that the database knows and that are not there.
+    pub missing_originals: Vec<PathBuf>,
+    /// Where Immich answers.
+    pub address: Vec<String>,
+}
+
+impl Recovered {
+    /// Whether everything came back.
+    pub fn is_complete(&self) -> bool {
+        self.counts.is_complete() && self.missing_originals.is_empty()
+    }
+}
+
+/// A recovery that is being carried out.
+struct Recovery<'a> {
+    appliance: &'a Appliance,
+    options: &'a RecoverOptions,
+    repository: Repository,
+    target: Target,
+    snapshot: Snapshot,
+    recovered: Recovered,
+}
+
+/// Rebuilds everything on a blank drive from a backup. The repository is opened and the snapshot
+/// found before the drive is touched.
+///
+/// # Errors
+/// When something has to be decided first, or a step fails; run again, it goes on with that step.
+pub fn recover(appliance: &Appliance, options: &RecoverOptions) -> Result<Recovered> {
+    let _lock = appliance.exclusively()?;
+    let _backups = appliance.exclusively_for_backup()?;
+    let question = Question::RepositoryPassword {
+        repository: options.from.address.clone(),
+    };
+    let target = Target {
+        address: options.from.address(appliance)?,
+        password: appliance
+            .dialogue()
+            .secret(&question)?
+            .secret
+            .to_secret_string()?,
+    };
+    let repository = Repository::open(&target, &repository::options(appliance))?;
+    let snapshot = snapshot::find(&repository, &options.snapshot)?;
+    appliance.say(format!(
+        "Recovering snapshot {} of {} from {}.",
+        snapshot.short_id(),
+        snapshot.time.strftime("%Y-%m-%d %H:%M"),
+        repository.location()
+    ));
+    let mut recovery = Recovery {
+        appliance,
+        options,
+        recovered: Recovered {
+            repository: repository.location().to_owned(),
+            snapshot: snapshot.id.clone(),
+            snapshot_time: snapshot.time.to_string(),
+            ..Recovered::default()
+        },
+        repository,
+        target,
+        snapshot,
+    };
+    recovery.run()?;
+    Ok(recovery.recovered)
+}
+
+impl Recovery<'_> {
+    fn run(&mut self) -> Result<()> {
+        let appliance = self.appliance;
+        let goal = RecoveryGoal {
+            repository: self.recovered.repository.clone(),
+            snapshot: self.snapshot.id.clone(),
+        };
+        let on_drive = look::look(appliance, self.options)?;
+        let steps = plan(&on_drive, &goal).map_err(|refusal| self.refused(&refusal))?;
+        let document = progress::document(&appliance.paths);
+        let mut noted = match on_drive {
+            OnDrive::Begun(progress) => {
+                appliance.say("A recovery onto this drive was begun before; going on with it.");
+                progress
+            }
+            OnDrive::NotOurs | OnDrive::Library => RecoveryProgress::new(goal, &[]),
+            OnDrive::Empty => {
+                let progress = RecoveryProgress::new(goal, &[RecoveryStep::CreateDrive]);
+                document.write(&progress)?;
+                progress
+            }
+        };
+        let count = steps.len();
+        for (number, step) in steps.into_iter().enumerate() {
+            appliance.say(format!("[{}/{count}] {} …", number + 1, step.title()));
+            self.take(step)
+                .with_context(|| format!("the recovery stopped while {}", step.title()))?;
+            if step.is_lasting() {
+                noted.done.push(step);
+                document.write(&noted)?;
+            }
+        }
+        document.remove()?;
+        Ok(())
+    }
+
+    fn refused(&self, refusal: &RecoveryRefusal) -> Error {
+        let device = self.options.drive.display();
+        let help = match refusal {
+            RecoveryRefusal::HoldsLibrary => format!(
+                "attach a blank drive; or, if this library may go: immich-appliance lock, then \
+                 immich-appliance drive create {device}, then recover again"
+            ),
+            RecoveryRefusal::OtherRecovery {
+                repository,
+                snapshot,
+            } => format!(
+                "finish it with: immich-appliance recover --drive {device} --from {repository} \
+                 --snapshot {snapshot}; or, to give it up: immich-appliance lock, then \
+                 immich-appliance drive create {device}, then recover again"
+            ),
+        };
+        Refused::new(
+            FailureClass::Refused,
+            format!("cannot recover onto {device}: {refusal}"),
+            help,
+        )
+        .into()
+    }
+}
