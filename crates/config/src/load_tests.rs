@@ -3,8 +3,8 @@ use crate::{ByteSize, Encryption, Scope};
 use proptest::prelude::*;
 use std::time::Duration;
 
-fn parsed(text: &str) -> Result<Settings, Error> {
-    let mut merged = Merged::default();
+fn parsed(text: &str) -> Result<Settings, ConfigError> {
+    let mut merged = Merged::<SettingsFragment>::new();
     merged.add(Path::new("config.toml"), text)?;
     merged.finish()
 }
@@ -70,7 +70,7 @@ fn every_key_is_read_back_from_its_documented_default() {
 #[test]
 fn every_key_is_documented_and_set_apart_from_every_other() {
     // A value for each key that is not its default; each must change something of its own.
-    let mut seen: Vec<(&str, Settings)> = Vec::new();
+    let mut seen: Vec<(String, Settings)> = Vec::new();
     for option in Settings::reference() {
         assert!(
             option.doc.ends_with('.') && !option.kind.is_empty(),
@@ -78,7 +78,7 @@ fn every_key_is_documented_and_set_apart_from_every_other() {
             option.key
         );
         let (group, key) = option.key.split_once('.').unwrap();
-        let value = match option.key {
+        let value = match option.key.as_str() {
             "drive.uuid" => "'2b1bd0a6-9a4c-4b3f-8c5e-6f0f3f0c9a11'",
             "drive.encryption" => "'none'",
             "drive.argon2_memory_max" => "'256 MiB'",
@@ -289,7 +289,7 @@ fn a_file_that_is_no_text_is_refused() {
     fs::write(&file, [0xff, 0xfe]).unwrap();
     assert!(matches!(
         Settings::load(Some(&file)),
-        Err(Error::Read { .. })
+        Err(ConfigError::Read { .. })
     ));
 }
 
@@ -321,7 +321,7 @@ proptest! {
     #[test]
     fn no_toml_makes_it_panic(
         entries in prop::collection::vec(
-            (prop::sample::select(RULES.iter().map(|rule| rule.key).collect::<Vec<_>>()), value()),
+            (prop::sample::select(Settings::reference().into_iter().map(|known| known.key).collect::<Vec<_>>()), value()),
             0..6,
         )
     ) {
