@@ -4,10 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue, ValueDeserializer};
+use toml::de::{DeString, DeTable, DeValue, Error, ValueDeserializer};
 
 use crate::error::{ConfigError, Place};
 use crate::fragment::{Fragment, KeyDoc, NAME};
+use crate::kind::{Kind, Name};
 use crate::settings::{Settings, SettingsFragment};
 
 /// The configuration file that is read first; it may be missing.
@@ -121,59 +122,60 @@ impl<F: Fragment<Value: Default> + Default> Merged<F> {
             place: place(error.span().map_or(0, |span| span.start)),
             reason: error.message().to_owned(),
         })?;
-        self.add_table(&place, &[], table.into_inner())
+        self.add_table(&place, &[], table.get_ref())
     }
 
-    /// Reads each entry as a fragment of its own, in the order of the file: so an error is about
+    /// Reads each value as a fragment of its own, in the order of the file: so an error is about
     /// one key, and the first is the topmost.
     fn add_table<'i>(
         &mut self,
         place: &dyn Fn(usize) -> Place,
         above: &[Key<'i>],
-        table: DeTable<'i>,
+        table: &DeTable<'i>,
     ) -> Result<(), ConfigError> {
-        let mut entries: Vec<_> = table.into_iter().collect();
+        let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
         for (key, value) in entries {
-            let place_here = place(key.span().start);
-            let path = [above, &[key]].concat();
-            let names: Vec<&str> = path.iter().map(|key| key.get_ref().as_ref()).collect();
+            let here = place(key.span().start);
+            let path = [above, std::slice::from_ref(key)].concat();
+            let names: Vec<_> = path.iter().map(|key| written(key.get_ref())).collect();
             let key = names.join(".");
-            let is_table = match self.keys.iter().find_map(|known| fit(&known.key, &names)) {
-                Some(Fit::Value) => false,
-                Some(Fit::Table) if value.get_ref().is_table() => true,
-                _ => return Err(self.unknown(place_here, key, &names)),
+            let refused = |reason: &str| ConfigError::Value {
+                place: here.clone(),
+                key: key.clone(),
+                reason: reason.into(),
             };
-            let span = value.span();
-            match value.into_inner() {
-                // An empty one still names something.
-                DeValue::Table(inside) if is_table && !inside.is_empty() => {
-                    self.add_table(place, &path, inside)?;
-                }
-                value => {
-                    let mut value = Spanned::new(span.clone(), value);
-                    for key in path.into_iter().rev() {
-                        let table = DeTable::from_iter([(key, value)]);
-                        value = Spanned::new(span.clone(), DeValue::Table(table));
-                    }
-                    match F::deserialize(ValueDeserializer::from(value)) {
-                        Ok(fragment) => self.fragment.merge(fragment),
-                        Err(error) => {
-                            let (place, reason) = (place_here, error.message().to_owned());
-                            return Err(ConfigError::Value { place, key, reason });
-                        }
-                    }
-                    self.places.insert(key, place_here);
-                }
+            let Some(at) = self.keys.iter().find_map(|known| at(&known.key, &names)) else {
+                return Err(self.unknown(here, key, &names));
+            };
+            if at == At::NamedTable {
+                let name = path[above.len()].get_ref().as_ref();
+                Name::read(&name.into()).map_err(|reason| refused(&reason))?;
             }
+            match value.get_ref() {
+                _ if at == At::Value => {}
+                // It sets nothing, but may be one of those by name.
+                DeValue::Table(inside) if inside.is_empty() => {}
+                DeValue::Table(inside) => {
+                    self.add_table(place, &path, inside)?;
+                    continue;
+                }
+                _ => return Err(self.unknown(here, key, &names)),
+            }
+            let fragment = alone(&path, value).map_err(|error| refused(error.message()))?;
+            self.fragment.merge(fragment);
+            self.places.insert(key, here);
         }
         Ok(())
     }
 
-    fn unknown(&self, place: Place, key: String, path: &[&str]) -> ConfigError {
-        let known = self.keys.iter().map(|known| with_names(&known.key, path));
-        let similar = known
-            .filter(|known| alike(known, &key))
+    fn unknown(&self, place: Place, key: String, path: &[String]) -> ConfigError {
+        let similar = self.keys.iter().flat_map(|known| {
+            let parts = with_names(&known.key, path);
+            [&parts[..parts.len().min(path.len())], &parts[..]].map(|parts| parts.join("."))
+        });
+        let similar = similar
+            .filter(|known| *known != key && !known.ends_with(NAME) && alike(known, &key))
             .min_by_key(|known| known.len().abs_diff(key.len()));
         ConfigError::UnknownKey {
             place,
@@ -215,36 +217,52 @@ impl Merged<SettingsFragment> {
 
 type Key<'i> = Spanned<DeString<'i>>;
 
-/// What a documented key says is at a path.
-#[derive(Clone, Copy)]
-enum Fit {
+/// One value of a file, as if it were the only one.
+fn alone<'i, F: Fragment>(path: &[Key<'i>], value: &Spanned<DeValue<'i>>) -> Result<F, Error> {
+    let span = value.span();
+    let whole = path.iter().rfold(value.clone(), |value, key| {
+        let table = DeTable::from_iter([(key.clone(), value)]);
+        Spanned::new(span.clone(), DeValue::Table(table))
+    });
+    F::deserialize(ValueDeserializer::from(whole))
+}
+
+/// What is at a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
     Value,
     Table,
+    NamedTable,
 }
 
-fn fit(known: &str, path: &[&str]) -> Option<Fit> {
-    let mut parts = known.split('.');
-    let fits = |name: &&str| {
-        parts
-            .next()
-            .is_some_and(|part| part == NAME || part == *name)
-    };
-    if !path.iter().all(fits) {
-        return None;
+/// What a documented key says is at a path, if it leads there.
+fn at(known: &str, path: &[String]) -> Option<At> {
+    let parts: Vec<_> = known.split('.').collect();
+    let leads = with_names(known, path).starts_with(path);
+    leads.then(|| match parts.get(path.len()) {
+        None => At::Value,
+        Some(_) if parts[path.len() - 1] == NAME => At::NamedTable,
+        Some(_) => At::Table,
+    })
+}
+
+/// The parts of a documented key, with the names that a path gives.
+fn with_names(known: &str, path: &[String]) -> Vec<String> {
+    let parts = known.split('.').enumerate();
+    let named = parts.map(|(at, part)| match path.get(at) {
+        Some(name) if part == NAME => name.clone(),
+        _ => part.to_owned(),
+    });
+    named.collect()
+}
+
+/// A part of a key as it has to be written in a file.
+fn written(part: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    match !part.is_empty() && part.chars().all(bare) {
+        true => part.to_owned(),
+        false => format!("{part:?}"),
     }
-    Some(parts.next().map_or(Fit::Value, |_| Fit::Table))
-}
-
-/// A documented key with the names that a path gives.
-fn with_names(known: &str, path: &[&str]) -> String {
-    let named = known
-        .split('.')
-        .enumerate()
-        .map(|(at, part)| match path.get(at) {
-            Some(&given) if part == NAME => given,
-            _ => part,
-        });
-    named.collect::<Vec<_>>().join(".")
 }
 
 /// Whether a key is most likely the other, mistyped or put into the wrong group.
