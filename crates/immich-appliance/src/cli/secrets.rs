@@ -3,9 +3,10 @@
 
 use std::path::PathBuf;
 
+use appliance_config::{CipherChoice, Encryption};
 use clap::Args;
 
-use super::{CipherChoice, EncryptionChoice};
+use super::choice;
 
 /// Which drive.
 #[derive(Debug, Clone, Default, Args)]
@@ -40,10 +41,10 @@ pub struct Destruction {
 #[derive(Debug, Clone, Args)]
 pub struct NewDrive {
     /// Encrypt the drive with LUKS2, or leave it readable by anyone who holds it
-    #[arg(long, value_name = "KIND", default_value = "luks2")]
-    pub encryption: EncryptionChoice,
+    #[arg(long, value_name = "KIND", value_parser = choice::<Encryption>(), default_value = "luks2")]
+    pub encryption: Encryption,
     /// The cipher; auto measures what is fast on this machine
-    #[arg(long, value_name = "CIPHER", default_value = "auto")]
+    #[arg(long, value_name = "CIPHER", value_parser = choice::<CipherChoice>(), default_value = "auto")]
     pub cipher: CipherChoice,
     /// Write the recovery key into this file instead of showing it and asking for it
     /// to be typed back
