@@ -104,7 +104,8 @@ pub(crate) fn merge<F: Fragment>(earlier: &mut Option<F>, later: Option<F>) {
 /// file, and the reference, which is the doc comments.
 ///
 /// A field is a value, `field("key"): Type as Kind = default` (the key may be left out where it
-/// is the field's name), or a table, `field: Type => Fragment`.
+/// is the field's name), a table, `field: Type => Fragment`, or tables by name,
+/// `field: BTreeMap<String, Type> => BTreeMap<String, Fragment>`.
 macro_rules! tables {
     ($(
         $(#[doc = $about:literal])+

@@ -145,8 +145,9 @@ tables! {
         /// The folder of the repository's cache. It holds nothing that is needed, and can be
         /// deleted.
         cache_directory: PathBuf as AbsolutePath = "/var/cache/immich-appliance".into(),
-        /// Zstandard's level in a repository that `backup init` creates; one that exists keeps its
-        /// own. Photos and videos hardly get smaller; the database and its dumps do.
+        /// Zstandard's level, 0 for no compression, in a repository that `backup init` creates; one
+        /// that exists keeps its own. Photos and videos hardly get smaller; the database and its
+        /// dumps do.
         compression_level: i32 as Number<i32, -7, 22> = 3,
         /// Glob patterns of what is left out of the backup.
         exclude: Vec<String> as Patterns = Vec::new(),
