@@ -74,7 +74,7 @@ pub fn run(context: &Context, arguments: &Recover) -> anyhow::Result<Box<dyn Rep
     let mut recovery = Recovery {
         context,
         arguments,
-        passphrase: match arguments.new_drive.encryption {
+        passphrase: match arguments.new_drive.encryption(&context.settings) {
             Encryption::None => Source::Prompt,
             Encryption::Luks2 => secrets::passphrase_source(context.ui, &arguments.passphrase)?,
         },

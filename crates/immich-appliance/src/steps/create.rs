@@ -58,7 +58,7 @@ pub fn create(
 ) -> anyhow::Result<Created> {
     let ui = context.ui;
     let path = &device.path;
-    let (uuid, cipher, node) = match how.encryption {
+    let (uuid, cipher, node) = match how.encryption(&context.settings) {
         Encryption::None => (None, None, path.clone()),
         Encryption::Luks2 => {
             let cipher = match how.cipher {

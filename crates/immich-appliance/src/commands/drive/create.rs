@@ -24,7 +24,7 @@ pub fn run(context: &Context, arguments: &DriveCreate) -> anyhow::Result<Box<dyn
     let _lock = context.exclusively()?;
     open::nothing_is_open(context, "create a drive")?;
     let device = create::consented(context, &arguments.device, &arguments.destruction)?;
-    let passphrase = match arguments.new_drive.encryption {
+    let passphrase = match arguments.new_drive.encryption(&context.settings) {
         Encryption::None => appliance_secret::Secret::default(),
         Encryption::Luks2 => {
             let source = secrets::passphrase_source(context.ui, &arguments.passphrase)?;

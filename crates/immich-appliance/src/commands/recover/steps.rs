@@ -43,7 +43,7 @@ impl Recovery<'_> {
             &self.arguments.destruction,
         )?;
         let how = &self.arguments.new_drive;
-        let passphrase = match how.encryption {
+        let passphrase = match how.encryption(&self.context.settings) {
             Encryption::None => Secret::default(),
             Encryption::Luks2 => secrets::obtain_new(
                 self.context.ui,
@@ -109,7 +109,7 @@ impl Recovery<'_> {
         let password =
             Secret::from(secrecy::ExposeSecret::expose_secret(&self.target.password).to_owned());
         init::keep(self.context, &self.target, &password)?;
-        if self.arguments.new_drive.encryption == Encryption::Luks2 {
+        if self.arguments.new_drive.encryption(&self.context.settings) == Encryption::Luks2 {
             let (found, _) = self.context.find(&crate::cli::Selected {
                 drive: Some(self.arguments.drive.to_string_lossy().into_owned()),
             })?;

@@ -1,6 +1,6 @@
 //! One stage with a person: says where it stands, asks, and runs the command that does it.
 
-use appliance_config::{CipherChoice, Encryption};
+use appliance_config::CipherChoice;
 use appliance_drive::inspect;
 
 use super::facts::{Drive, Facts, Noted};
@@ -114,7 +114,7 @@ fn the_drive(context: &Context, facts: &Facts) -> anyhow::Result<()> {
             &DriveCreate {
                 device: device.into(),
                 new_drive: NewDrive {
-                    encryption: Encryption::Luks2,
+                    encryption: None,
                     cipher: CipherChoice::Auto,
                     recovery_key_file: None,
                 },
