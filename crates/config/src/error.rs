@@ -20,7 +20,7 @@ impl fmt::Display for Place {
 /// Why the configuration is not valid. Every variant says in which file, and where it can in
 /// which line and at which key.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ConfigError {
     /// A file or the folder of fragments could not be read.
     #[error("cannot read the configuration in {}", file.display())]
     Read {
@@ -42,18 +42,18 @@ pub enum Error {
     UnknownKey {
         /// Where.
         place: Place,
-        /// The key, with its group: "drive.uid".
+        /// The key, with its tables: "drive.uid".
         key: String,
         /// The key that was most likely meant.
-        similar: Option<&'static str>,
+        similar: Option<String>,
     },
     /// The value is of another type or out of its range.
     #[error("{place}: {key} {reason}")]
     Value {
         /// Where.
         place: Place,
-        /// The key, with its group.
-        key: &'static str,
+        /// The key, with its tables.
+        key: String,
         /// What the value has to be: "must be a whole number from 1 to 10".
         reason: String,
     },
@@ -62,15 +62,16 @@ pub enum Error {
     Conflict {
         /// Where the key is set; `None` when its default does not fit.
         place: Option<Place>,
-        /// The key, with its group.
+        /// The key, with its tables.
         key: &'static str,
         /// How it has to fit the other.
         reason: String,
     },
 }
 
-fn suggestion(similar: &Option<&str>) -> String {
+fn suggestion(similar: &Option<String>) -> String {
     similar
+        .as_ref()
         .map(|key| format!("; did you mean {key}?"))
         .unwrap_or_default()
 }

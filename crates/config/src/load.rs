@@ -4,11 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue, Error, ValueDeserializer};
 
-use crate::error::{Error, Place};
-use crate::options::{RULES, Rule};
-use crate::settings::Settings;
+use crate::error::{ConfigError, Place};
+use crate::fragment::{Fragment, KeyDoc, NAME};
+use crate::kind::{Kind, Name};
+use crate::settings::{Settings, SettingsFragment};
 
 /// The configuration file that is read first; it may be missing.
 pub const CONFIG_FILE: &str = "/etc/immich-appliance/config.toml";
@@ -21,7 +22,7 @@ impl Settings {
     ///
     /// # Errors
     /// When a file cannot be read or is not valid; the error says where.
-    pub fn load(file: Option<&Path>) -> Result<Self, Error> {
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         match file {
             Some(file) => read(&[(file.to_path_buf(), Missing::Refused)]),
             None => Self::load_from(Path::new(CONFIG_FILE), Path::new(CONFIG_FOLDER)),
@@ -32,7 +33,7 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Settings::load`].
-    pub fn load_from(file: &Path, folder: &Path) -> Result<Self, Error> {
+    pub fn load_from(file: &Path, folder: &Path) -> Result<Self, ConfigError> {
         let mut files = vec![(file.to_path_buf(), Missing::Accepted)];
         files.extend(
             fragments(folder)?
@@ -50,8 +51,8 @@ enum Missing {
 }
 
 /// The fragments in a folder in the order they are read: by name, hidden files left out.
-fn fragments(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let failed = |source| Error::Read {
+fn fragments(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let failed = |source| ConfigError::Read {
         file: folder.to_path_buf(),
         source,
     };
@@ -78,8 +79,8 @@ fn fragments(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-fn read(files: &[(PathBuf, Missing)]) -> Result<Settings, Error> {
-    let mut merged = Merged::default();
+fn read(files: &[(PathBuf, Missing)]) -> Result<Settings, ConfigError> {
+    let mut merged = Merged::<SettingsFragment>::new();
     for (file, missing) in files {
         match fs::read_to_string(file) {
             Ok(text) => merged.add(file, &text)?,
@@ -87,106 +88,180 @@ fn read(files: &[(PathBuf, Missing)]) -> Result<Settings, Error> {
                 if *missing == Missing::Accepted && error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => {
                 let file = file.clone();
-                return Err(Error::Read { file, source });
+                return Err(ConfigError::Read { file, source });
             }
         }
     }
     merged.finish()
 }
 
-/// The settings so far, and which line each key was last set in.
-#[derive(Default)]
-struct Merged {
-    settings: Settings,
-    places: HashMap<&'static str, Place>,
+/// What the files set so far, and which line each key was last set in.
+struct Merged<F> {
+    fragment: F,
+    keys: Vec<KeyDoc>,
+    places: HashMap<String, Place>,
 }
 
-impl Merged {
-    fn add(&mut self, file: &Path, text: &str) -> Result<(), Error> {
+impl<F: Fragment<Value: Default> + Default> Merged<F> {
+    fn new() -> Self {
+        let mut keys = Vec::new();
+        F::describe("", "", &F::Value::default(), &mut keys);
+        Self {
+            fragment: F::default(),
+            keys,
+            places: HashMap::new(),
+        }
+    }
+
+    fn add(&mut self, file: &Path, text: &str) -> Result<(), ConfigError> {
         let place = |at: usize| Place {
             file: file.to_path_buf(),
-            line: text
-                .as_bytes()
-                .iter()
-                .take(at)
-                .filter(|&&byte| byte == b'\n')
-                .count()
-                + 1,
+            line: 1 + text.bytes().take(at).filter(|&byte| byte == b'\n').count(),
         };
-        let table = DeTable::parse(text).map_err(|error| Error::Syntax {
+        let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
             place: place(error.span().map_or(0, |span| span.start)),
             reason: error.message().to_owned(),
         })?;
-        for (group, value) in in_order(table.get_ref()) {
-            let group_name = group.get_ref().as_ref();
-            let DeValue::Table(keys) = value.get_ref() else {
-                return Err(unknown(place(group.span().start), group_name.to_owned()));
+        self.add_table(&place, &[], table.get_ref())
+    }
+
+    /// Reads each value as a fragment of its own, in the order of the file: so an error is about
+    /// one key, and the first is the topmost.
+    fn add_table<'i>(
+        &mut self,
+        place: &dyn Fn(usize) -> Place,
+        above: &[Key<'i>],
+        table: &DeTable<'i>,
+    ) -> Result<(), ConfigError> {
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in entries {
+            let here = place(key.span().start);
+            let path = [above, std::slice::from_ref(key)].concat();
+            let names: Vec<_> = path.iter().map(|key| written(key.get_ref())).collect();
+            let key = names.join(".");
+            let refused = |reason: &str| ConfigError::Value {
+                place: here.clone(),
+                key: key.clone(),
+                reason: reason.into(),
             };
-            let known = |rule: &Rule| {
-                rule.key
-                    .split_once('.')
-                    .is_some_and(|(it, _)| it == group_name)
+            let Some(at) = self.keys.iter().find_map(|known| at(&known.key, &names)) else {
+                return Err(self.unknown(here, key, &names));
             };
-            if !RULES.iter().any(known) {
-                return Err(unknown(place(group.span().start), group_name.to_owned()));
+            if at == At::NamedTable {
+                let name = path[above.len()].get_ref().as_ref();
+                Name::read(&name.into()).map_err(|reason| refused(&reason))?;
             }
-            for (key, value) in in_order(keys) {
-                let place = place(key.span().start);
-                let full = format!("{group_name}.{}", key.get_ref());
-                let Some(rule) = RULES.iter().find(|rule| rule.key == full) else {
-                    return Err(unknown(place, full));
-                };
-                if let Err(reason) = (rule.set)(&mut self.settings, value.get_ref()) {
-                    let key = rule.key;
-                    return Err(Error::Value { place, key, reason });
+            match value.get_ref() {
+                _ if at == At::Value => {}
+                // It sets nothing, but may be one of those by name.
+                DeValue::Table(inside) if inside.is_empty() => {}
+                DeValue::Table(inside) => {
+                    self.add_table(place, &path, inside)?;
+                    continue;
                 }
-                self.places.insert(rule.key, place);
+                _ => return Err(self.unknown(here, key, &names)),
             }
+            let fragment = alone(&path, value).map_err(|error| refused(error.message()))?;
+            self.fragment.merge(fragment);
+            self.places.insert(key, here);
         }
         Ok(())
     }
 
+    fn unknown(&self, place: Place, key: String, path: &[String]) -> ConfigError {
+        let similar = self.keys.iter().flat_map(|known| {
+            let parts = with_names(&known.key, path);
+            [&parts[..parts.len().min(path.len())], &parts[..]].map(|parts| parts.join("."))
+        });
+        let similar = similar
+            .filter(|known| *known != key && !known.ends_with(NAME) && alike(known, &key))
+            .min_by_key(|known| known.len().abs_diff(key.len()));
+        ConfigError::UnknownKey {
+            place,
+            key,
+            similar,
+        }
+    }
+
+    fn settings(self) -> F::Value {
+        let mut settings = F::Value::default();
+        self.fragment.apply(&mut settings);
+        settings
+    }
+}
+
+impl Merged<SettingsFragment> {
     /// Checks what only shows when everything is read.
-    fn finish(mut self) -> Result<Settings, Error> {
-        let services = &self.settings.services;
+    fn finish(mut self) -> Result<Settings, ConfigError> {
+        let mut places = std::mem::take(&mut self.places);
+        let settings = self.settings();
+        let services = &settings.services;
         let stranger = services
             .database_units
             .iter()
             .find(|&unit| !services.units.contains(unit));
         let (key, unit) = match stranger {
             Some(unit) => ("services.database_units", unit),
-            None if services.units.contains(&services.server_unit) => return Ok(self.settings),
+            None if services.units.contains(&services.server_unit) => return Ok(settings),
             None => ("services.server_unit", &services.server_unit),
         };
         let reason = format!("names {unit}, which is not in services.units");
         // Where the key itself is not set, it is the list that was changed.
-        let place = self
-            .places
+        let place = places
             .remove(key)
-            .or_else(|| self.places.remove("services.units"));
-        Err(Error::Conflict { place, key, reason })
+            .or_else(|| places.remove("services.units"));
+        Err(ConfigError::Conflict { place, key, reason })
     }
 }
 
-type Key<'a> = Spanned<toml::de::DeString<'a>>;
+type Key<'i> = Spanned<DeString<'i>>;
 
-/// A table's entries in the order of the file, so that the first error is the topmost.
-fn in_order<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(&'a Key<'i>, &'a Spanned<DeValue<'i>>)> {
-    let mut entries: Vec<_> = table.iter().collect();
-    entries.sort_by_key(|(key, _)| key.span().start);
-    entries
+/// One value of a file, as if it were the only one.
+fn alone<'i, F: Fragment>(path: &[Key<'i>], value: &Spanned<DeValue<'i>>) -> Result<F, Error> {
+    let span = value.span();
+    let whole = path.iter().rfold(value.clone(), |value, key| {
+        let table = DeTable::from_iter([(key.clone(), value)]);
+        Spanned::new(span.clone(), DeValue::Table(table))
+    });
+    F::deserialize(ValueDeserializer::from(whole))
 }
 
-fn unknown(place: Place, key: String) -> Error {
-    let similar = RULES
-        .iter()
-        .map(|rule| rule.key)
-        .filter(|known| alike(known, &key));
-    let similar = similar.min_by_key(|known| known.len().abs_diff(key.len()));
-    Error::UnknownKey {
-        place,
-        key,
-        similar,
+/// What is at a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    Value,
+    Table,
+    NamedTable,
+}
+
+/// What a documented key says is at a path, if it leads there.
+fn at(known: &str, path: &[String]) -> Option<At> {
+    let parts: Vec<_> = known.split('.').collect();
+    let leads = with_names(known, path).starts_with(path);
+    leads.then(|| match parts.get(path.len()) {
+        None => At::Value,
+        Some(_) if parts[path.len() - 1] == NAME => At::NamedTable,
+        Some(_) => At::Table,
+    })
+}
+
+/// The parts of a documented key, with the names that a path gives.
+fn with_names(known: &str, path: &[String]) -> Vec<String> {
+    let parts = known.split('.').enumerate();
+    let named = parts.map(|(at, part)| match path.get(at) {
+        Some(name) if part == NAME => name.clone(),
+        _ => part.to_owned(),
+    });
+    named.collect()
+}
+
+/// A part of a key as it has to be written in a file.
+fn written(part: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    match !part.is_empty() && part.chars().all(bare) {
+        true => part.to_owned(),
+        false => format!("{part:?}"),
     }
 }
 

@@ -1,10 +1,16 @@
 use super::*;
-use crate::{ByteSize, Encryption, Scope};
+use crate::fragment::tables;
+use crate::kind::{AbsolutePath, Number, OneOf, Patterns};
+use crate::{ByteSize, Choice, CipherChoice, Encryption, Scope};
 use proptest::prelude::*;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::str::FromStr;
 use std::time::Duration;
 
-fn parsed(text: &str) -> Result<Settings, Error> {
-    let mut merged = Merged::default();
+fn parsed(text: &str) -> Result<Settings, ConfigError> {
+    let mut merged = Merged::<SettingsFragment>::new();
     merged.add(Path::new("config.toml"), text)?;
     merged.finish()
 }
@@ -70,7 +76,7 @@ fn every_key_is_read_back_from_its_documented_default() {
 #[test]
 fn every_key_is_documented_and_set_apart_from_every_other() {
     // A value for each key that is not its default; each must change something of its own.
-    let mut seen: Vec<(&str, Settings)> = Vec::new();
+    let mut seen: Vec<(String, Settings)> = Vec::new();
     for option in Settings::reference() {
         assert!(
             option.doc.ends_with('.') && !option.kind.is_empty(),
@@ -78,7 +84,7 @@ fn every_key_is_documented_and_set_apart_from_every_other() {
             option.key
         );
         let (group, key) = option.key.split_once('.').unwrap();
-        let value = match option.key {
+        let value = match option.key.as_str() {
             "drive.uuid" => "'2b1bd0a6-9a4c-4b3f-8c5e-6f0f3f0c9a11'",
             "drive.encryption" => "'none'",
             "drive.argon2_memory_max" => "'256 MiB'",
@@ -94,7 +100,7 @@ fn every_key_is_documented_and_set_apart_from_every_other() {
             "backup.scope" => "'essential'",
             "backup.exclude" => "['*.tmp']",
             _ if option.kind == "path" => "'/srv/other'",
-            _ if ["number", "seconds"].contains(&option.kind) => "7",
+            _ if ["number", "seconds"].contains(&option.kind.as_str()) => "7",
             _ => "'other'",
         };
         let settings = parsed(&format!("{group}.{key} = {value}")).unwrap();
@@ -138,6 +144,10 @@ fn an_unknown_key_is_refused_with_file_line_and_what_was_meant() {
         ),
         ("[network]\n", "config.toml:1: unknown key network"),
         ("drive = 1\n", "config.toml:1: unknown key drive"),
+        (
+            "[drives]\nuuid = 1\n",
+            "config.toml:1: unknown key drives; did you mean drive?",
+        ),
         (
             "[drive]\n[drive.uuid.x]\n",
             "config.toml:2: drive.uuid must be a text in quotes, not a group",
@@ -289,8 +299,166 @@ fn a_file_that_is_no_text_is_refused() {
     fs::write(&file, [0xff, 0xfe]).unwrap();
     assert!(matches!(
         Settings::load(Some(&file)),
-        Err(Error::Read { .. })
+        Err(ConfigError::Read { .. })
     ));
+}
+
+tables! {
+    /// A configuration with tables by name, as several backup targets will need.
+    Sample, SampleFragment {
+        /// A table.
+        backup: SampleBackup => SampleBackupFragment,
+    }
+
+    /// A table that holds tables by name.
+    SampleBackup, SampleBackupFragment {
+        /// A value beside them.
+        scope: Scope as OneOf<Scope> = Scope::Everything,
+        /// The tables.
+        targets: BTreeMap<String, SampleTarget> => BTreeMap<String, SampleTargetFragment>,
+    }
+
+    /// One of them.
+    SampleTarget, SampleTargetFragment {
+        /// Where it is.
+        place: Option<PathBuf> as Option<AbsolutePath> = None,
+        /// What is backed up.
+        scope: Scope as OneOf<Scope> = Scope::Everything,
+        /// What is left out.
+        exclude: Vec<String> as Patterns = Vec::new(),
+        /// How many are kept.
+        keep_daily: u32 as Number<u32, 1, 1000> = 7,
+    }
+}
+
+fn sample(files: &[&str]) -> Result<Sample, ConfigError> {
+    let mut merged = Merged::<SampleFragment>::new();
+    for (at, text) in files.iter().enumerate() {
+        merged.add(Path::new(&format!("{at}.toml")), text)?;
+    }
+    Ok(merged.settings())
+}
+
+#[test]
+fn tables_by_name_are_merged_name_by_name_and_key_by_key() {
+    let settings = sample(&[
+        "[backup]\nscope = 'essential'\n\
+         [backup.targets.nas]\nplace = '/mnt/nas'\nkeep_daily = 3\n[backup.targets.disk]\n",
+        "[backup.targets.nas]\nkeep_daily = 5\nexclude = ['*.tmp']\n\
+         [backup.targets.\"b2.eu\"]\nscope = 'essential'\n",
+    ])
+    .unwrap();
+    assert_eq!(settings.backup.scope, Scope::Essential);
+    let nas = SampleTarget {
+        place: Some("/mnt/nas".into()),
+        keep_daily: 5,
+        exclude: vec!["*.tmp".into()],
+        ..SampleTarget::default()
+    };
+    let b2 = SampleTarget {
+        scope: Scope::Essential,
+        ..SampleTarget::default()
+    };
+    // The disk's table sets nothing, and yet it is one.
+    let expected = [
+        ("b2.eu", b2),
+        ("disk", SampleTarget::default()),
+        ("nas", nas),
+    ];
+    let expected = expected.map(|(name, target)| (name.to_owned(), target));
+    assert_eq!(settings.backup.targets, BTreeMap::from(expected));
+    assert_eq!(sample(&[]).unwrap().backup.targets, BTreeMap::new());
+}
+
+#[test]
+fn an_error_in_a_table_by_name_says_file_line_name_and_what_was_meant() {
+    for (text, said) in [
+        (
+            "[backup.targets.nas]\nkeep_dayly = 3\n",
+            "1.toml:2: unknown key backup.targets.nas.keep_dayly; \
+             did you mean backup.targets.nas.keep_daily?",
+        ),
+        (
+            "[backup.targets.nas]\n\nkeep_daily = 0\n",
+            "1.toml:3: backup.targets.nas.keep_daily must be a whole number from 1 to 1000",
+        ),
+        (
+            "[backup.targets]\nnas = { scope = 'all' }\n",
+            "1.toml:2: backup.targets.nas.scope must be \"essential\" or \"everything\", \
+             not \"all\"",
+        ),
+        (
+            "[backup.targets.'a/b']\n",
+            "1.toml:1: backup.targets.\"a/b\" must be letters, digits, \"_\", \"-\" and \".\", \
+             beginning with a letter, not \"a/b\"",
+        ),
+        (
+            "[backup.targets]\nnas = '/mnt/nas'\n",
+            "1.toml:2: unknown key backup.targets.nas",
+        ),
+        (
+            "[backup.target.nas]\n",
+            "1.toml:1: unknown key backup.target; did you mean backup.targets?",
+        ),
+        (
+            "[backup.targets.'b2.eu']\nscop = 1\n",
+            "1.toml:2: unknown key backup.targets.\"b2.eu\".scop; \
+             did you mean backup.targets.\"b2.eu\".scope?",
+        ),
+        (
+            "[[backup.targets]]\n",
+            "1.toml:1: unknown key backup.targets",
+        ),
+    ] {
+        let said_instead = sample(&["[backup.targets.nas]\n", text]).unwrap_err();
+        assert_eq!(said_instead.to_string(), said);
+    }
+}
+
+#[test]
+fn the_reference_names_tables_by_name_with_their_defaults() {
+    let mut all = Vec::new();
+    SampleFragment::describe("", "", &Sample::default(), &mut all);
+    let keys: Vec<_> = all.iter().map(|it| (&*it.key, &*it.default)).collect();
+    assert_eq!(
+        keys,
+        [
+            ("backup.scope", "\"everything\""),
+            ("backup.targets.NAME.place", "none"),
+            ("backup.targets.NAME.scope", "\"everything\""),
+            ("backup.targets.NAME.exclude", "[]"),
+            ("backup.targets.NAME.keep_daily", "7"),
+        ]
+    );
+}
+
+#[test]
+fn the_topmost_of_several_errors_is_said() {
+    let said = refused("[immich]\nurl = 1\n[drive]\nuuid = 2\nencrypted = true\n");
+    assert!(said.starts_with("config.toml:2: immich.url "), "{said}");
+}
+
+#[test]
+fn a_key_in_quotes_is_not_taken_apart() {
+    assert_eq!(
+        refused("'drive.uuid' = 1"),
+        "config.toml:1: unknown key \"drive.uuid\"; did you mean drive.uuid?"
+    );
+}
+
+#[test]
+fn every_choice_is_one_word_with_a_meaning_and_is_read_back() {
+    fn holds<T: Choice + FromStr + Serialize + Debug + PartialEq>() {
+        for choice in T::ALL {
+            assert_eq!(choice.as_str().parse().ok(), Some(*choice));
+            let toml = toml::Value::try_from(choice).unwrap();
+            assert_eq!(toml.as_str(), Some(choice.as_str()));
+            assert!(!choice.doc().is_empty() && !choice.doc().contains('\n'));
+        }
+    }
+    holds::<Encryption>();
+    holds::<CipherChoice>();
+    holds::<Scope>();
 }
 
 fn value() -> impl Strategy<Value = String> {
@@ -321,7 +489,7 @@ proptest! {
     #[test]
     fn no_toml_makes_it_panic(
         entries in prop::collection::vec(
-            (prop::sample::select(RULES.iter().map(|rule| rule.key).collect::<Vec<_>>()), value()),
+            (prop::sample::select(Settings::reference().into_iter().map(|known| known.key).collect::<Vec<_>>()), value()),
             0..6,
         )
     ) {

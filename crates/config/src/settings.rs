@@ -1,288 +1,185 @@
+//! All keys of the configuration. The doc comments are the reference: one paragraph each, of
+//! Markdown that fits into a table.
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use uuid::Uuid;
 
-/// The configuration, complete and valid.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Settings {
-    /// The drive that holds everything.
-    pub drive: Drive,
-    /// The photo server.
-    pub immich: Immich,
-    /// Its database.
-    pub database: Database,
-    /// The units that make up the running appliance.
-    pub services: Services,
-    /// What is backed up, and how.
-    pub backup: Backup,
-    /// What is kept outside the drive.
-    pub state: State,
-    /// How the box is set up by the file on its card.
-    pub first_boot: FirstBoot,
-    /// How the box is reached from afar.
-    pub remote: Remote,
-}
+use crate::choice::{Encryption, Scope};
+use crate::fragment::{Fragment, KeyDoc, tables};
+use crate::kind::{
+    AbsolutePath, Address, DriveUuid, FolderName, MapperName, Name, Number, OneOf, Patterns,
+    Seconds, ServiceUnit, Size, TargetUnit, Units,
+};
 
 impl Settings {
+    /// Every key of the configuration with its type, default and meaning, by table.
+    pub fn reference() -> Vec<KeyDoc> {
+        let mut all = Vec::new();
+        SettingsFragment::describe("", "", &Self::default(), &mut all);
+        all
+    }
+
     /// Immich's media folder on the mounted drive.
     pub fn media_path(&self) -> PathBuf {
         self.drive.mount_point.join(&self.immich.media_folder)
     }
 }
 
-/// `[drive]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Drive {
-    /// The only drive to be used: the UUID of its LUKS header, or of its file system when it is
-    /// not encrypted. `None`: the one remembered, else the one attached.
-    pub uuid: Option<Uuid>,
-    /// How a new drive is encrypted, and whether one without encryption is accepted.
-    pub encryption: Encryption,
-    /// The device-mapper name of the open drive.
-    pub mapper_name: String,
-    /// Where the drive is mounted. The units shipped with the tool expect the default.
-    pub mount_point: PathBuf,
-    /// The most memory that opening a new drive may take.
-    pub argon2_memory_max: ByteSize,
-    /// How long opening by a new passphrase takes on this machine, in milliseconds.
-    pub argon2_milliseconds: u32,
-    /// Passes over the memory for a new keyslot; `None` to measure how many fit into the time.
-    pub argon2_passes: Option<u32>,
-    /// How often a person may type the passphrase.
-    pub unlock_tries: u32,
-}
+/// The least memory to open a drive with, in MiB: with four passes, the fewest that libcryptsetup
+/// takes, the least that OWASP's password storage cheat sheet holds to be enough.
+const LEAST_ARGON2_MEMORY: u64 = 9;
 
-impl Default for Drive {
-    fn default() -> Self {
-        Self {
-            uuid: None,
-            encryption: Encryption::Luks2,
-            mapper_name: "immich_drive".into(),
-            mount_point: "/mnt/immich_drive".into(),
-            argon2_memory_max: ByteSize::mib(512),
-            argon2_milliseconds: 2000,
-            argon2_passes: None,
-            unlock_tries: 3,
-        }
+const DATABASE_UNITS: [&str; 2] = ["postgresql.service", "postgresql-setup.service"];
+const OTHER_UNITS: [&str; 3] = [
+    "redis-immich.service",
+    "immich-machine-learning.service",
+    "immich-server.service",
+];
+
+tables! {
+    /// The configuration, complete and valid.
+    Settings, SettingsFragment {
+        /// The drive that holds everything.
+        drive: DriveSettings => DriveFragment,
+        /// The photo server.
+        immich: ImmichSettings => ImmichFragment,
+        /// Its database.
+        database: DatabaseSettings => DatabaseFragment,
+        /// The units that make up the running appliance.
+        services: ServicesSettings => ServicesFragment,
+        /// What is backed up, and how.
+        backup: BackupSettings => BackupFragment,
+        /// What is kept outside the drive.
+        state: StateSettings => StateFragment,
+        /// How the box is set up by the file on its card.
+        first_boot: FirstBootSettings => FirstBootFragment,
+        /// How the box is reached from afar.
+        remote: RemoteSettings => RemoteFragment,
     }
-}
 
-/// Whether the drive is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encryption {
-    /// LUKS2: locked after every boot.
-    Luks2,
-    /// Not at all: mounted at boot, readable for whoever takes it.
-    None,
-}
-
-impl Encryption {
-    /// As it is written in the configuration.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Luks2 => "luks2",
-            Self::None => "none",
-        }
+    /// `[drive]`
+    DriveSettings, DriveFragment {
+        /// The only drive to be used: the UUID of its LUKS header, or of its file system when it
+        /// is not encrypted. Without it, the drive that was used first is remembered.
+        uuid: Option<Uuid> as Option<DriveUuid> = None,
+        /// How `drive create` and `recover` encrypt a new drive when `--encryption` is not given.
+        /// With `"none"` it is mounted and Immich started at boot, and whoever takes the drive can
+        /// read it. A drive that exists stays as it was made.
+        encryption: Encryption as OneOf<Encryption> = Encryption::Luks2,
+        /// The device-mapper name of the open drive, under `/dev/mapper`.
+        mapper_name: String as MapperName = "immich_drive".into(),
+        /// Where the drive is mounted. The units that come with the tool are bound to the default:
+        /// who changes it changes them too.
+        mount_point: PathBuf as AbsolutePath = "/mnt/immich_drive".into(),
+        /// The most memory that opening a new drive may take; a quarter of the machine's memory if
+        /// that is less. More is slower to attack, but a drive made with more than a machine has
+        /// free does not open there.
+        argon2_memory_max: ByteSize as Size<LEAST_ARGON2_MEMORY, 4096> = ByteSize::mib(512),
+        /// How long opening a new drive, or a drive by a new passphrase, may take on the machine
+        /// where it is made. Longer is slower to attack; a slower machine takes longer.
+        argon2_milliseconds: u32 as Number<u32, 200, 60_000> = 2000,
+        /// How often deriving a key for a new drive or passphrase passes over its memory. Without
+        /// it, as often as fits into the milliseconds, which is measured. More is slower to attack.
+        argon2_passes: Option<u32> as Option<Number<u32, 4, 10_000>> = None,
+        /// How often the passphrase may be typed.
+        unlock_tries: u32 as Number<u32, 1, 10> = 3,
     }
-}
 
-/// `[immich]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Immich {
-    /// Where its API answers on this machine, without a slash at the end.
-    pub url: String,
-    /// The media folder's name on the drive.
-    pub media_folder: String,
-    /// The user that Immich runs as and that owns the media.
-    pub user: String,
-    /// The group of the media.
-    pub group: String,
-    /// How long `start` waits until Immich is ready.
-    pub ready_timeout: Duration,
-}
-
-impl Default for Immich {
-    fn default() -> Self {
-        Self {
-            url: "http://127.0.0.1:2283".into(),
-            media_folder: "immich_data".into(),
-            user: "immich".into(),
-            group: "immich".into(),
-            ready_timeout: Duration::from_secs(300),
-        }
+    /// `[immich]`
+    ImmichSettings, ImmichFragment {
+        /// Where Immich answers on this machine.
+        url: String as Address = "http://127.0.0.1:2283".into(),
+        /// The name of Immich's media folder on the drive.
+        media_folder: String as FolderName = "immich_data".into(),
+        /// The system user that Immich runs as and that owns the media.
+        user: String as Name = "immich".into(),
+        /// The system group of the media.
+        group: String as Name = "immich".into(),
+        /// How long `start` waits until Immich is ready.
+        ready_timeout("ready_timeout_seconds"): Duration as Seconds = Duration::from_secs(300),
     }
-}
 
-/// `[database]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Database {
-    /// The database's name.
-    pub name: String,
-    /// The role that owns it.
-    pub owner: String,
-    /// PostgreSQL's superuser: the role, and the system user of the same name.
-    pub superuser: String,
-    /// The folder of PostgreSQL's Unix socket.
-    pub socket_directory: PathBuf,
-    /// The folder of `psql` and `pg_dump`. `None`: found on this machine.
-    pub bin_directory: Option<PathBuf>,
-    /// How many database dumps are kept on the drive.
-    pub keep_dumps: u32,
-}
-
-impl Default for Database {
-    fn default() -> Self {
-        Self {
-            name: "immich".into(),
-            owner: "immich".into(),
-            superuser: "postgres".into(),
-            socket_directory: "/run/postgresql".into(),
-            bin_directory: None,
-            keep_dumps: 14,
-        }
+    /// `[database]`
+    DatabaseSettings, DatabaseFragment {
+        /// The name of Immich's database.
+        name: String as Name = "immich".into(),
+        /// The role that owns the database.
+        owner: String as Name = "immich".into(),
+        /// PostgreSQL's superuser: the role, and the system user of the same name.
+        superuser: String as Name = "postgres".into(),
+        /// The folder of PostgreSQL's Unix socket.
+        socket_directory: PathBuf as AbsolutePath = "/run/postgresql".into(),
+        /// The folder of `psql` and `pg_dump`. Without it they are looked for where the system's
+        /// packages put them.
+        bin_directory: Option<PathBuf> as Option<AbsolutePath> = None,
+        /// How many database dumps are kept on the drive. Older ones are in the backup's snapshots.
+        keep_dumps: u32 as Number<u32, 1, 1000> = 14,
     }
-}
 
-/// `[services]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Services {
-    /// The target that stands for the running appliance.
-    pub target: String,
-    /// Its units, in the order they start in.
-    pub units: Vec<String>,
-    /// Those of the units that the database alone needs, in the order they start in.
-    pub database_units: Vec<String>,
-    /// The one of the units that answers at [`Immich::url`].
-    pub server_unit: String,
-    /// How long all units together may take to start, apart from Immich getting ready.
-    pub start_timeout: Duration,
-    /// How long all units together may take to stop.
-    pub stop_timeout: Duration,
-}
-
-impl Default for Services {
-    fn default() -> Self {
-        let database = ["postgresql.service", "postgresql-setup.service"];
-        let rest = [
-            "redis-immich.service",
-            "immich-machine-learning.service",
-            "immich-server.service",
-        ];
-        Self {
-            target: "immich-appliance.target".into(),
-            units: database
-                .iter()
-                .chain(&rest)
-                .map(|&unit| unit.into())
-                .collect(),
-            database_units: database.map(Into::into).into(),
-            server_unit: "immich-server.service".into(),
-            start_timeout: Duration::from_secs(300),
-            stop_timeout: Duration::from_secs(120),
-        }
+    /// `[services]`
+    ServicesSettings, ServicesFragment {
+        /// The target that stands for the running appliance.
+        target: String as TargetUnit = "immich-appliance.target".into(),
+        /// The units of the appliance, in the order they start in; they stop in the reverse order.
+        units: Vec<String> as Units
+            = DATABASE_UNITS.iter().chain(&OTHER_UNITS).map(ToString::to_string).collect(),
+        /// Those of the units that the database alone needs. A recovery starts them before Immich.
+        database_units: Vec<String> as Units = DATABASE_UNITS.map(Into::into).into(),
+        /// The one of the units that is Immich's server.
+        server_unit: String as ServiceUnit = "immich-server.service".into(),
+        /// How long the units may take to start. Immich getting ready is counted apart.
+        start_timeout("start_timeout_seconds"): Duration as Seconds = Duration::from_secs(300),
+        /// How long the units may take to stop.
+        stop_timeout("stop_timeout_seconds"): Duration as Seconds = Duration::from_secs(120),
     }
-}
 
-/// `[backup]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backup {
-    /// What of the media is backed up.
-    pub scope: Scope,
-    /// The folder of the repository's local cache.
-    pub cache_directory: PathBuf,
-    /// Zstandard's level.
-    pub compression_level: i32,
-    /// Glob patterns of what is left out.
-    pub exclude: Vec<String>,
-}
-
-impl Default for Backup {
-    fn default() -> Self {
-        Self {
-            scope: Scope::Everything,
-            cache_directory: "/var/cache/immich-appliance".into(),
-            compression_level: 3,
-            exclude: Vec::new(),
-        }
+    /// `[backup]`
+    BackupSettings, BackupFragment {
+        /// What of the media is backed up. `"essential"` leaves out thumbnails and transcoded
+        /// videos: a smaller backup, but after a recovery Immich makes them anew, which takes days
+        /// on a small machine.
+        scope: Scope as OneOf<Scope> = Scope::Everything,
+        /// The folder of the repository's cache. It holds nothing that is needed, and can be
+        /// deleted.
+        cache_directory: PathBuf as AbsolutePath = "/var/cache/immich-appliance".into(),
+        /// Zstandard's level, 0 for no compression, in a repository that `backup init` creates; one
+        /// that exists keeps its own. Photos and videos hardly get smaller; the database and its
+        /// dumps do.
+        compression_level: i32 as Number<i32, -7, 22> = 3,
+        /// Glob patterns of what is left out of the backup.
+        exclude: Vec<String> as Patterns = Vec::new(),
     }
-}
 
-/// What of the media is backed up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// All of it, so that a recovery needs to make nothing anew.
-    Everything,
-    /// What cannot be made anew: originals, profiles and database dumps; no thumbnails, no
-    /// transcoded videos.
-    Essential,
-}
-
-impl Scope {
-    /// As it is written in the configuration.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Everything => "everything",
-            Self::Essential => "essential",
-        }
+    /// `[state]`
+    StateSettings, StateFragment {
+        /// The folder of what is kept outside the drive: which drive belongs to this machine,
+        /// copies of its header, and when the last backup was made.
+        directory: PathBuf as AbsolutePath = "/var/lib/immich-appliance".into(),
     }
-}
 
-/// `[state]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
-    /// The folder of what the box remembers outside the drive.
-    pub directory: PathBuf,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            directory: "/var/lib/immich-appliance".into(),
-        }
+    /// `[first_boot]`
+    FirstBootSettings, FirstBootFragment {
+        /// The folder that the card's FAT partition is mounted at, where `appliance.toml` is looked
+        /// for.
+        folder: PathBuf as AbsolutePath = "/boot/firmware".into(),
+        /// The system user who gets the keys and the password of `appliance.toml`.
+        user: String as Name = "admin".into(),
+        /// The file that the keys go into, where the SSH server reads it. Without it they are added
+        /// to those in the user's home.
+        keys_file: Option<PathBuf> as Option<AbsolutePath> = None,
+        /// A file that the SSH server includes, written to let the user in by password as long as
+        /// there is no key. Without it the SSH server is left as it is.
+        password_sign_in_file: Option<PathBuf> as Option<AbsolutePath> = None,
     }
-}
 
-/// `[first_boot]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FirstBoot {
-    /// The folder that the card's FAT partition is mounted at.
-    pub folder: PathBuf,
-    /// The user who signs in.
-    pub user: String,
-    /// The file of those who may sign in by key. `None`: in the user's home.
-    pub keys_file: Option<PathBuf>,
-    /// A file of the SSH server's that lets the user in by password as long as there is no key.
-    /// `None`: the SSH server's configuration is left alone.
-    pub password_sign_in_file: Option<PathBuf>,
-}
-
-impl Default for FirstBoot {
-    fn default() -> Self {
-        Self {
-            folder: "/boot/firmware".into(),
-            user: "admin".into(),
-            keys_file: None,
-            password_sign_in_file: None,
-        }
-    }
-}
-
-/// `[remote]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remote {
-    /// The socket of tailscaled.
-    pub tailscale_socket: PathBuf,
-    /// So many days before its key in the tailnet expires, it is warned of.
-    pub key_warning_days: u32,
-}
-
-impl Default for Remote {
-    fn default() -> Self {
-        Self {
-            tailscale_socket: "/run/tailscale/tailscaled.sock".into(),
-            key_warning_days: 14,
-        }
+    /// `[remote]`
+    RemoteSettings, RemoteFragment {
+        /// The socket of tailscaled, which `remote` talks to.
+        tailscale_socket: PathBuf as AbsolutePath = "/run/tailscale/tailscaled.sock".into(),
+        /// How many days before the box's key in the tailnet expires it is warned of.
+        key_warning_days: u32 as Number<u32, 1, 90> = 14,
     }
 }

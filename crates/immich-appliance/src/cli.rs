@@ -11,21 +11,31 @@ mod setup;
 mod docs_tests;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use appliance_config::Choice;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use backup::{
-    BackupCheck, BackupCommand, BackupInit, BackupLs, BackupRestore, BackupRun, ScopeChoice,
-};
+pub use backup::{BackupCheck, BackupCommand, BackupInit, BackupLs, BackupRestore, BackupRun};
 pub use drive::{
-    CipherChoice, DriveCommand, DriveCreate, DriveInfo, EncryptionChoice, HeaderBackup,
-    HeaderCommand, HeaderRestore, PassphraseAdd, PassphraseChange, PassphraseCommand,
-    PassphraseRemove,
+    DriveCommand, DriveCreate, DriveInfo, HeaderBackup, HeaderCommand, HeaderRestore,
+    PassphraseAdd, PassphraseChange, PassphraseCommand, PassphraseRemove,
 };
 pub use remote::{AuthKey, RemoteCommand, RemoteDisable, RemoteEnroll, RemoteStatus};
 pub use secrets::{Destruction, NewDrive, Passphrase, RepositoryAccess, Selected};
 pub use setup::{Setup, Stage};
+
+/// Takes one word of a choice; the help says what each means.
+fn choice<T>() -> impl TypedValueParser<Value = T>
+where
+    T: Choice + FromStr<Err: std::error::Error + Send + Sync + 'static> + Send + Sync,
+{
+    let words = T::ALL.iter();
+    let words = words.map(|choice| PossibleValue::new(choice.as_str()).help(choice.doc()));
+    PossibleValuesParser::new(words).try_map(|word| word.parse())
+}
 
 /// The photo server that a family owns: unlock, start, back up, recover.
 #[derive(Debug, Parser)]

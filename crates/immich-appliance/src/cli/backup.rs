@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use appliance_config::Scope;
+use clap::{Args, Subcommand};
 
-use super::RepositoryAccess;
+use super::{RepositoryAccess, choice};
 
 /// `backup …`
 #[derive(Debug, Subcommand)]
@@ -33,21 +34,12 @@ pub struct BackupInit {
     pub access: RepositoryAccess,
 }
 
-/// How much of the media a backup holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ScopeChoice {
-    /// Originals, profiles and database dumps; thumbnails are made anew after a recovery
-    Essential,
-    /// Everything, thumbnails and encoded videos included
-    Everything,
-}
-
 /// `backup run`
 #[derive(Debug, Args)]
 pub struct BackupRun {
     /// How much to back up [default: the configuration's backup.scope]
-    #[arg(long, value_name = "SCOPE")]
-    pub scope: Option<ScopeChoice>,
+    #[arg(long, value_name = "SCOPE", value_parser = choice::<Scope>())]
+    pub scope: Option<Scope>,
     /// Do nothing if the last good backup is younger than this many hours
     #[arg(long, value_name = "HOURS")]
     pub if_older_than: Option<u32>,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use super::{Destruction, NewDrive, Passphrase, Selected};
 
@@ -47,26 +47,6 @@ pub struct DriveInfo {
     /// Which drive.
     #[command(flatten)]
     pub drive: Selected,
-}
-
-/// Whether a new drive is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum EncryptionChoice {
-    /// LUKS2: locked after every boot until its passphrase is given
-    Luks2,
-    /// No encryption: mounts and starts at boot, and anyone who takes it can read it
-    None,
-}
-
-/// The cipher of a new drive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CipherChoice {
-    /// Measured: AES where the processor has AES instructions, else Adiantum
-    Auto,
-    /// aes-xts-plain64 with a 512-bit key
-    AesXts,
-    /// xchacha12,aes-adiantum-plain64 with 4096-byte sectors
-    Adiantum,
 }
 
 /// `drive passphrase …`

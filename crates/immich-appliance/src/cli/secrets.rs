@@ -3,9 +3,10 @@
 
 use std::path::PathBuf;
 
+use appliance_config::{CipherChoice, Encryption, Settings};
 use clap::Args;
 
-use super::{CipherChoice, EncryptionChoice};
+use super::choice;
 
 /// Which drive.
 #[derive(Debug, Clone, Default, Args)]
@@ -39,16 +40,24 @@ pub struct Destruction {
 /// How a new drive is made.
 #[derive(Debug, Clone, Args)]
 pub struct NewDrive {
-    /// Encrypt the drive with LUKS2, or leave it readable by anyone who holds it
-    #[arg(long, value_name = "KIND", default_value = "luks2")]
-    pub encryption: EncryptionChoice,
+    /// Encrypt the drive with LUKS2, or leave it readable by anyone who holds it [default: the
+    /// configuration's drive.encryption]
+    #[arg(long, value_name = "KIND", value_parser = choice::<Encryption>())]
+    pub encryption: Option<Encryption>,
     /// The cipher; auto measures what is fast on this machine
-    #[arg(long, value_name = "CIPHER", default_value = "auto")]
+    #[arg(long, value_name = "CIPHER", value_parser = choice::<CipherChoice>(), default_value = "auto")]
     pub cipher: CipherChoice,
     /// Write the recovery key into this file instead of showing it and asking for it
     /// to be typed back
     #[arg(long, value_name = "FILE")]
     pub recovery_key_file: Option<PathBuf>,
+}
+
+impl NewDrive {
+    /// What was said, else what the configuration says.
+    pub fn encryption(&self, settings: &Settings) -> Encryption {
+        self.encryption.unwrap_or(settings.drive.encryption)
+    }
 }
 
 /// How to reach and open a repository, if not by prompts.
@@ -69,4 +78,36 @@ pub struct RepositoryAccess {
     /// Read the repository's password from this open file descriptor
     #[arg(long, value_name = "FD", group = "repository-password")]
     pub repository_password_fd: Option<i32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command, DriveCommand};
+
+    fn encryption(flags: &[&str], configured: Encryption) -> Encryption {
+        let words = ["immich-appliance", "drive", "create", "/dev/sda"];
+        let cli = Cli::try_parse_from(words.iter().chain(flags)).unwrap();
+        let Command::Drive(DriveCommand::Create(create)) = cli.command else {
+            panic!("another command");
+        };
+        let mut settings = Settings::default();
+        settings.drive.encryption = configured;
+        create.new_drive.encryption(&settings)
+    }
+
+    #[test]
+    fn a_new_drive_is_encrypted_as_configured_unless_the_flag_says_otherwise() {
+        for configured in [Encryption::Luks2, Encryption::None] {
+            assert_eq!(encryption(&[], configured), configured);
+            let flag = ["--encryption", "luks2"];
+            assert_eq!(encryption(&flag, configured), Encryption::Luks2);
+            assert_eq!(
+                encryption(&["--encryption=none"], configured),
+                Encryption::None
+            );
+        }
+    }
 }

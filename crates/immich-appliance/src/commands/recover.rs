@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use appliance_backup::snapshot::{self, Snapshot};
 use appliance_backup::{Repository, Target};
+use appliance_config::Encryption;
 use appliance_drive::find::{FindError, Wanted as WantedDrive};
 use appliance_drive::layout::{self, Cluster};
 use appliance_drive::state::DriveState;
@@ -15,7 +16,7 @@ use appliance_recovery::{Comparison, Found, Refusal, Step, Wanted, plan};
 use appliance_secret::Source;
 use serde::Serialize;
 
-use crate::cli::{EncryptionChoice, Recover};
+use crate::cli::Recover;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Refused;
@@ -73,11 +74,9 @@ pub fn run(context: &Context, arguments: &Recover) -> anyhow::Result<Box<dyn Rep
     let mut recovery = Recovery {
         context,
         arguments,
-        passphrase: match arguments.new_drive.encryption {
-            EncryptionChoice::None => Source::Prompt,
-            EncryptionChoice::Luks2 => {
-                secrets::passphrase_source(context.ui, &arguments.passphrase)?
-            }
+        passphrase: match arguments.new_drive.encryption(&context.settings) {
+            Encryption::None => Source::Prompt,
+            Encryption::Luks2 => secrets::passphrase_source(context.ui, &arguments.passphrase)?,
         },
         recovered: Recovered {
             repository: repository.location().to_owned(),

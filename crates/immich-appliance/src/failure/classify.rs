@@ -48,7 +48,7 @@ fn meaning(error: &(dyn StdError + 'static)) -> Option<Meaning> {
         .or_else(|| error.downcast_ref().map(tailnet::meaning))
         .or_else(|| {
             error
-                .downcast_ref::<appliance_config::Error>()
+                .downcast_ref::<appliance_config::ConfigError>()
                 .map(|_| plain(Exit::Usage))
         })
         .or_else(|| {

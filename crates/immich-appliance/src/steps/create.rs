@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use appliance_config::{CipherChoice, Encryption};
 use appliance_drive::inspect::{self, BlockDevice, Content, Note};
 use appliance_drive::luks::{self, Format, Limits};
 use appliance_drive::{cipher, filesystem};
@@ -10,7 +11,7 @@ use appliance_secret::{RecoveryKey, Secret};
 use uuid::Uuid;
 
 use super::open;
-use crate::cli::{CipherChoice, Destruction, EncryptionChoice, NewDrive};
+use crate::cli::{Destruction, NewDrive};
 use crate::context::Context;
 use crate::report::size;
 use crate::secrets;
@@ -57,9 +58,9 @@ pub fn create(
 ) -> anyhow::Result<Created> {
     let ui = context.ui;
     let path = &device.path;
-    let (uuid, cipher, node) = match how.encryption {
-        EncryptionChoice::None => (None, None, path.clone()),
-        EncryptionChoice::Luks2 => {
+    let (uuid, cipher, node) = match how.encryption(&context.settings) {
+        Encryption::None => (None, None, path.clone()),
+        Encryption::Luks2 => {
             let cipher = match how.cipher {
                 CipherChoice::AesXts => cipher::Cipher::AesXts,
                 CipherChoice::Adiantum => cipher::Cipher::Adiantum,

@@ -13,7 +13,7 @@ use appliance_state::{FailedBackup, GoodBackup};
 use jiff::{Timestamp, Unit, Zoned};
 use serde_json::json;
 
-use crate::cli::{BackupRun, ScopeChoice};
+use crate::cli::BackupRun;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::report::{Report, Said, size};
@@ -37,11 +37,7 @@ pub fn run(context: &Context, arguments: &BackupRun) -> anyhow::Result<Box<dyn R
             "the last good backup is {age:.1} hours old"
         )));
     }
-    let scope = match arguments.scope {
-        Some(ScopeChoice::Essential) => Scope::Essential,
-        Some(ScopeChoice::Everything) => Scope::Everything,
-        None => context.settings.backup.scope,
-    };
+    let scope = arguments.scope.unwrap_or(context.settings.backup.scope);
     let outcome = back_up(context, scope);
     remember(context, &outcome)?;
     Ok(Box::new(outcome?))

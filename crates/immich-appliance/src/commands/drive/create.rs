@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use appliance_config::Encryption;
 use serde::Serialize;
 
-use crate::cli::{DriveCreate, EncryptionChoice};
+use crate::cli::DriveCreate;
 use crate::context::Context;
 use crate::report::Report;
 use crate::secrets;
@@ -23,9 +24,9 @@ pub fn run(context: &Context, arguments: &DriveCreate) -> anyhow::Result<Box<dyn
     let _lock = context.exclusively()?;
     open::nothing_is_open(context, "create a drive")?;
     let device = create::consented(context, &arguments.device, &arguments.destruction)?;
-    let passphrase = match arguments.new_drive.encryption {
-        EncryptionChoice::None => appliance_secret::Secret::default(),
-        EncryptionChoice::Luks2 => {
+    let passphrase = match arguments.new_drive.encryption(&context.settings) {
+        Encryption::None => appliance_secret::Secret::default(),
+        Encryption::Luks2 => {
             let source = secrets::passphrase_source(context.ui, &arguments.passphrase)?;
             secrets::obtain_new(context.ui, &source, "Passphrase for the new drive")?
         }

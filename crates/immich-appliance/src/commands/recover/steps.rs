@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use appliance_backup::restore::{self, RestoreOptions};
+use appliance_config::Encryption;
 use appliance_drive::find::Wanted as WantedDrive;
 use appliance_drive::luks;
 use appliance_immich::database::{RestoreStep, is_routine_dump};
@@ -14,7 +15,6 @@ use appliance_secret::Secret;
 use std::collections::BTreeMap;
 
 use super::Recovery;
-use crate::cli::EncryptionChoice;
 use crate::commands::backup::init;
 use crate::exit::Exit;
 use crate::failure::Refused;
@@ -43,9 +43,9 @@ impl Recovery<'_> {
             &self.arguments.destruction,
         )?;
         let how = &self.arguments.new_drive;
-        let passphrase = match how.encryption {
-            EncryptionChoice::None => Secret::default(),
-            EncryptionChoice::Luks2 => secrets::obtain_new(
+        let passphrase = match how.encryption(&self.context.settings) {
+            Encryption::None => Secret::default(),
+            Encryption::Luks2 => secrets::obtain_new(
                 self.context.ui,
                 &self.passphrase,
                 "Passphrase for the new drive",
@@ -109,7 +109,7 @@ impl Recovery<'_> {
         let password =
             Secret::from(secrecy::ExposeSecret::expose_secret(&self.target.password).to_owned());
         init::keep(self.context, &self.target, &password)?;
-        if self.arguments.new_drive.encryption == EncryptionChoice::Luks2 {
+        if self.arguments.new_drive.encryption(&self.context.settings) == Encryption::Luks2 {
             let (found, _) = self.context.find(&crate::cli::Selected {
                 drive: Some(self.arguments.drive.to_string_lossy().into_owned()),
             })?;

@@ -1,12 +1,13 @@
 //! One stage with a person: says where it stands, asks, and runs the command that does it.
 
+use appliance_config::CipherChoice;
 use appliance_drive::inspect;
 
 use super::facts::{Drive, Facts, Noted};
 use super::stages::{Line, Progress};
 use crate::cli::{
-    AuthKey, BackupInit, BackupRun, CipherChoice, Destruction, DriveCreate, EncryptionChoice,
-    NewDrive, Passphrase, RemoteEnroll, RepositoryAccess, Selected, Stage, Unlock,
+    AuthKey, BackupInit, BackupRun, Destruction, DriveCreate, NewDrive, Passphrase, RemoteEnroll,
+    RepositoryAccess, Selected, Stage, Unlock,
 };
 use crate::commands::{backup, drive, remote, unlock};
 use crate::context::Context;
@@ -113,7 +114,7 @@ fn the_drive(context: &Context, facts: &Facts) -> anyhow::Result<()> {
             &DriveCreate {
                 device: device.into(),
                 new_drive: NewDrive {
-                    encryption: EncryptionChoice::Luks2,
+                    encryption: None,
                     cipher: CipherChoice::Auto,
                     recovery_key_file: None,
                 },
