@@ -20,7 +20,7 @@ const TRIES: u32 = 5;
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The server was not reached, or the connection broke off.
-    #[error("cannot fetch {url}: {why}")]
+    #[error("cannot download {url}: {why}")]
     Unreachable {
         /// What was asked for.
         url: String,
@@ -28,7 +28,7 @@ pub enum FetchError {
         why: String,
     },
     /// The server has no such file.
-    #[error("there is no {url} (the server said {status})")]
+    #[error("there is no {url} (HTTP status {status})")]
     Missing {
         /// What was asked for.
         url: String,
@@ -240,7 +240,7 @@ impl Release {
                 });
                 if from != Some(have) {
                     return Err(unreachable(
-                        "it sent another part than was asked for".into(),
+                        "the server sent another part of the file than was requested".into(),
                     ));
                 }
             }
@@ -252,7 +252,9 @@ impl Release {
             // Nothing after what is there: it is whole, or another file's; the sum tells.
             416 if have > 0 => return Ok(()),
             status @ (500.. | 408 | 429) => {
-                return Err(unreachable(format!("the server said {status}")));
+                return Err(unreachable(format!(
+                    "the server answered with HTTP status {status}"
+                )));
             }
             status => return Err(FetchError::Missing { url, status }),
         }

@@ -122,7 +122,7 @@ fn a_card_is_written_only_after_its_name_was_typed() {
         "--unsigned",
         "--no-eject",
     ];
-    let not_removable = "It cannot be taken out of this computer";
+    let not_removable = "This disk is built into the computer";
 
     let mut session = at_terminal(folder.path(), &arguments);
     answer(&mut session, not_removable, "sda1");

@@ -16,7 +16,7 @@ pub enum Left {
 #[derive(Debug, thiserror::Error)]
 pub enum FlashError {
     /// The card is smaller than the image. Nothing was changed.
-    #[error("the image does not fit: it has {image} bytes, the card {card}")]
+    #[error("the image does not fit: it has {image} bytes, and the card {card}")]
     TooLarge {
         /// Size of the image's contents in bytes.
         image: u64,
@@ -25,7 +25,7 @@ pub enum FlashError {
     },
     /// Something failed after the old partition table was removed.
     #[error("the card was not flashed; {}", match left {
-        Left::NoTable => "it has no partition table now, so nothing starts from it".to_owned(),
+        Left::NoTable => "it has no partition table now, so nothing boots from it".to_owned(),
         Left::Unknown(why) => format!(
             "take it out and do not use it: what is on it is not known ({why})"
         ),
@@ -96,15 +96,15 @@ pub enum FlashError {
     },
     /// The image gave other bytes the second time it was read.
     #[error(
-        "in the MiB at byte {at} the image was not the same when it was read again: this \
-         computer's memory or disk is faulty"
+        "the MiB at byte {at} of the image was different when it was read again: the memory or the \
+         disk of this computer is faulty"
     )]
     Unsteady {
         /// Where, in bytes.
         at: u64,
     },
     /// A part of the program ended without a word.
-    #[error("a thread ended before its work was done")]
+    #[error("a thread of this program ended early")]
     Thread,
 }
 

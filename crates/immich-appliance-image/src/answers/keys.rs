@@ -5,9 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-
-use crate::exit::Exit;
-use crate::failure::Refused;
+use appliance_terminal::{Exit, Refused};
 
 /// Longest answer of a web server that is read, in bytes.
 const LONGEST: u64 = 64 * 1024;
@@ -59,7 +57,7 @@ pub fn from_web(url: &str) -> anyhow::Result<Vec<String>> {
     if !url.starts_with("https://") {
         return Err(Refused::new(
             Exit::Usage,
-            format!("keys are not taken from {url}: anyone on the way could put theirs there"),
+            format!("{url} is not used: anyone on the way could add keys of their own"),
             "give an address that begins with https://",
         )
         .into());
@@ -78,7 +76,7 @@ pub fn from_web(url: &str) -> anyhow::Result<Vec<String>> {
                 .limit(LONGEST)
                 .read_to_string()
         })
-        .with_context(|| format!("cannot fetch the keys at {url}"))?;
+        .with_context(|| format!("cannot download the keys from {url}"))?;
     let keys = lines(&text);
     ensure!(!keys.is_empty(), "there are no keys at {url}");
     Ok(keys)

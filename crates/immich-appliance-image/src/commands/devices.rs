@@ -3,7 +3,7 @@
 use appliance_image::devices::{Device, Refusal, Roots, list, refusal};
 use serde::Serialize;
 
-use crate::report::{Report, size};
+use appliance_terminal::{Report, size};
 
 #[derive(Debug, Serialize)]
 struct Listed {

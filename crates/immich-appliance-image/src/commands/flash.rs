@@ -9,14 +9,12 @@ use appliance_image::devices::{self, Device, DeviceError, Refusal, Roots, refusa
 use appliance_image::flash::{self, Flashed, Options};
 use appliance_image::source::Image;
 use appliance_image::{Patches, customise};
+use appliance_terminal::{Exit, Refused, Report, Ui, size};
 use serde::Serialize;
 
 use super::devices::line;
 use crate::cli::Flash;
-use crate::exit::Exit;
-use crate::failure::Refused;
-use crate::report::{Report, size};
-use crate::talk::Talk;
+use crate::progress::Shown;
 use crate::{answers, trust};
 
 #[derive(Debug, Serialize)]
@@ -31,28 +29,27 @@ struct Done {
 }
 
 /// Writes an image onto a card.
-pub fn run(talk: Talk, arguments: &Flash) -> anyhow::Result<Box<dyn Report>> {
+pub fn run(ui: Ui, arguments: &Flash) -> anyhow::Result<Box<dyn Report>> {
     let image = Image::open(&arguments.image)?;
     let path = match &arguments.device {
         Some(path) => path.clone(),
-        None => choose(talk)?,
+        None => choose(ui)?,
     };
-    let device = allowed(talk, arguments, &image, &path)?;
+    let device = allowed(ui, arguments, &image, &path)?;
     let expected = trust::expected(&image, &arguments.trust)?;
-    let settings = answers::gather(talk, &arguments.settings)?;
+    let settings = answers::gather(ui, &arguments.settings)?;
     let patches = match &settings {
         Some(settings) => customise::patches(&image, settings)?,
         None => Patches::default(),
     };
     let bmap = block_map(arguments, &image)?;
-    talk.typed(
+    ui.consent(
         &device.name,
         arguments.erase.as_deref(),
         &format!("Everything on it will be lost: {}.", line(&device)),
-        "--erase",
     )?;
     let mut card = Node::open(&device.path).map_err(|error| open_error(&device, error))?;
-    let bars = talk.bars();
+    let bars = Shown::new(ui);
     let options = Options {
         patches: &patches,
         expected,
@@ -72,17 +69,17 @@ pub fn run(talk: Talk, arguments: &Flash) -> anyhow::Result<Box<dyn Report>> {
 }
 
 /// The device, unless it must not be overwritten.
-fn allowed(talk: Talk, arguments: &Flash, image: &Image, path: &Path) -> anyhow::Result<Device> {
+fn allowed(ui: Ui, arguments: &Flash, image: &Image, path: &Path) -> anyhow::Result<Device> {
     let device = devices::device(&Roots::live(), path)?;
     let needed = image.content_size();
     let mut built_in = arguments.built_in.clone();
     match refusal(&device, needed, built_in.as_deref()) {
         None => return Ok(device),
-        Some(Refusal::NotRemovable { .. }) if built_in.is_none() && talk.may_ask() => {
-            talk.say(line(&device));
-            built_in = talk.ask(&format!(
-                "It cannot be taken out of this computer. If it is the right one nevertheless, \
-                 type {}",
+        Some(Refusal::NotRemovable { .. }) if built_in.is_none() && ui.may_ask() => {
+            ui.say(line(&device));
+            built_in = ui.ask_optional(&format!(
+                "This disk is built into the computer. If it is the right one nevertheless, type \
+                 {}",
                 device.name
             ))?;
         }
@@ -95,21 +92,21 @@ fn allowed(talk: Talk, arguments: &Flash, image: &Image, path: &Path) -> anyhow:
 }
 
 /// Has the person choose among the cards that may be written.
-fn choose(talk: Talk) -> anyhow::Result<PathBuf> {
+fn choose(ui: Ui) -> anyhow::Result<PathBuf> {
     let cards: Vec<Device> = devices::list(&Roots::live())?
         .into_iter()
         .filter(|device| refusal(device, None, None).is_none())
         .collect();
     if cards.is_empty() {
         return Err(Refused::new(
-            Exit::DeviceNotFound,
+            Exit::DriveNotFound,
             "no card is attached that may be written",
             "put one in; all disks are listed by: immich-appliance-image devices list",
         )
         .into());
     }
     let lines: Vec<String> = cards.iter().map(line).collect();
-    if !talk.may_ask() {
+    if !ui.may_ask() {
         return Err(Refused::new(
             Exit::Usage,
             format!("no device was named; attached are:\n{}", lines.join("\n")),
@@ -117,7 +114,7 @@ fn choose(talk: Talk) -> anyhow::Result<PathBuf> {
         )
         .into());
     }
-    let chosen = talk.choose("Which card", &lines)?;
+    let chosen = ui.choose("Which card", "DEVICE", &lines)?;
     cards
         .get(chosen)
         .map(|card| card.path.clone())
@@ -141,7 +138,7 @@ fn open_error(device: &Device, error: std::io::Error) -> anyhow::Error {
             "run the command with sudo",
         ),
         Some(Errno::EROFS) => refused(
-            Exit::ReadOnlyDevice,
+            Exit::ReadOnlyDrive,
             "is write-protected",
             "look for a write-protect switch on the card or its adapter",
         ),
