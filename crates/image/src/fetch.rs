@@ -35,6 +35,12 @@ pub enum FetchError {
         /// The status of HTTP.
         status: u16,
     },
+    /// The release has no signature of the kind that is checked here.
+    #[error("the release is not signed with minisign: there is no {url}")]
+    NotSigned {
+        /// Where the signature would be.
+        url: String,
+    },
     /// What came is not what was released.
     #[error(transparent)]
     Sum(#[from] SumError),
@@ -78,7 +84,10 @@ impl Release {
     pub fn sums(&self, key: Option<&str>) -> Result<Sums, FetchError> {
         let text = self.small(SUMS)?;
         if let Some(key) = key {
-            let signature = self.small(SIGNATURE)?;
+            let signature = self.small(SIGNATURE).map_err(|error| match error {
+                FetchError::Missing { url, status: 404 } => FetchError::NotSigned { url },
+                other => other,
+            })?;
             sums::check_signature(key, &text, &String::from_utf8_lossy(&signature))?;
         }
         Ok(Sums::parse(&String::from_utf8_lossy(&text))?)

@@ -48,6 +48,17 @@ pub enum FlashError {
         /// Size of the card in bytes.
         card: u64,
     },
+    /// The card has less room than it reports. Nothing of the image was written.
+    #[error(
+        "the card is counterfeit or faulty: it reports {reported} bytes, but loses what is written \
+         at byte {at}"
+    )]
+    Counterfeit {
+        /// The size that it reports, in bytes.
+        reported: u64,
+        /// The first place that was lost, in bytes; it has less room than that.
+        at: u64,
+    },
     /// The block map leaves out what is not zero.
     #[error("the block map does not belong to this image: it leaves out data at byte {at}")]
     Bmap {
