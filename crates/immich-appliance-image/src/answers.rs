@@ -2,6 +2,7 @@
 
 mod asked;
 mod keys;
+mod person;
 
 use std::fs;
 use std::path::Path;

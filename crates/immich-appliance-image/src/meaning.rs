@@ -92,6 +92,10 @@ fn flash(error: &FlashError) -> Option<Meaning> {
         FlashError::TooLarge { .. } | FlashError::Overflow { .. } => {
             (Exit::Refused, "use a larger card")
         }
+        FlashError::Counterfeit { .. } => (
+            Exit::FaultyCard,
+            "use another card; if it fails in another reader too, take it back to the shop",
+        ),
         FlashError::Bmap { .. } => (
             Exit::NotReleased,
             "download the image and its block map again, or move the block map away",
@@ -135,6 +139,10 @@ fn customise(error: &CustomiseError) -> Option<Meaning> {
 fn fetch(error: &FetchError) -> Option<Meaning> {
     match error {
         FetchError::Sum(error) => Some(sum(error)),
+        FetchError::NotSigned { .. } => Some(Meaning::helped(
+            Exit::NotReleased,
+            "check the address of the release; if it is one of your own, add --unsigned",
+        )),
         FetchError::Unreachable { .. } => Some(Meaning::helped(
             Exit::Failed,
             "check the address and the network, then run the same command again; it resumes",
@@ -164,6 +172,10 @@ fn image(error: &ImageError) -> Option<Meaning> {
         ImageError::Damaged { .. } => Some(Meaning::helped(
             Exit::NotReleased,
             "download the image again",
+        )),
+        ImageError::TooLittleMemory { .. } => Some(Meaning::helped(
+            Exit::Failed,
+            "close other programs, or use a computer with more memory",
         )),
         _ => None,
     }

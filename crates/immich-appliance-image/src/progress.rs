@@ -18,6 +18,7 @@ impl Progress for Shown {
     fn begin(&self, phase: Phase, total: Option<u64>) {
         let name = match phase {
             Phase::Fetching => "Downloading",
+            Phase::Probing => "Checking the capacity",
             Phase::Writing => "Writing",
             Phase::Comparing => "Reading back",
             Phase::Checking => "Checking",

@@ -21,7 +21,7 @@ pub fn ask(ui: Ui, table: &mut Table) -> anyhow::Result<()> {
     text(ui, table, "time_zone", "Time zone (such as Europe/Berlin)")?;
     text(ui, table, "locale", "Locale (such as de_DE.UTF-8)")?;
     if !has(table, "ssh_keys") {
-        let found = keys::of_this_user();
+        let found = keys::of_this_person();
         if !found.is_empty() {
             let chosen = ui.choose_some(
                 "Public keys that may sign in (space selects, enter continues)",

@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use appliance_terminal::{Exit, Refused};
 
+use super::person::Person;
+
 /// Longest answer of a web server that is read, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
@@ -29,23 +31,14 @@ pub fn given(given: &[String]) -> anyhow::Result<Vec<String>> {
     Ok(keys)
 }
 
-/// The public keys of ~/.ssh, in the order of their files' names.
-pub fn of_this_user() -> Vec<String> {
-    let Some(home) = std::env::home_dir() else {
-        return Vec::new();
-    };
-    let mut files: Vec<_> = fs::read_dir(home.join(".ssh"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|end| end == "pub"))
-        .collect();
-    files.sort();
-    files
+/// The public keys in ~/.ssh of the person who started the program, in the order of their files'
+/// names.
+pub fn of_this_person() -> Vec<String> {
+    let texts = Person::here().map(|person| person.texts(".ssh", "pub"));
+    texts
+        .unwrap_or_default()
         .iter()
-        .filter_map(|path| fs::read_to_string(path).ok())
-        .flat_map(|text| lines(&text))
+        .flat_map(|text| lines(text))
         .collect()
 }
 
