@@ -20,7 +20,7 @@ const TRIES: u32 = 5;
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The server was not reached, or the connection broke off.
-    #[error("cannot fetch {url}: {why}")]
+    #[error("cannot download {url}: {why}")]
     Unreachable {
         /// What was asked for.
         url: String,
@@ -28,12 +28,18 @@ pub enum FetchError {
         why: String,
     },
     /// The server has no such file.
-    #[error("there is no {url} (the server said {status})")]
+    #[error("there is no {url} (HTTP status {status})")]
     Missing {
         /// What was asked for.
         url: String,
         /// The status of HTTP.
         status: u16,
+    },
+    /// The release has no signature of the kind that is checked here.
+    #[error("the release is not signed with minisign: there is no {url}")]
+    NotSigned {
+        /// Where the signature would be.
+        url: String,
     },
     /// What came is not what was released.
     #[error(transparent)]
@@ -78,7 +84,10 @@ impl Release {
     pub fn sums(&self, key: Option<&str>) -> Result<Sums, FetchError> {
         let text = self.small(SUMS)?;
         if let Some(key) = key {
-            let signature = self.small(SIGNATURE)?;
+            let signature = self.small(SIGNATURE).map_err(|error| match error {
+                FetchError::Missing { url, status: 404 } => FetchError::NotSigned { url },
+                other => other,
+            })?;
             sums::check_signature(key, &text, &String::from_utf8_lossy(&signature))?;
         }
         Ok(Sums::parse(&String::from_utf8_lossy(&text))?)
@@ -240,7 +249,7 @@ impl Release {
                 });
                 if from != Some(have) {
                     return Err(unreachable(
-                        "it sent another part than was asked for".into(),
+                        "the server sent another part of the file than was requested".into(),
                     ));
                 }
             }
@@ -252,7 +261,9 @@ impl Release {
             // Nothing after what is there: it is whole, or another file's; the sum tells.
             416 if have > 0 => return Ok(()),
             status @ (500.. | 408 | 429) => {
-                return Err(unreachable(format!("the server said {status}")));
+                return Err(unreachable(format!(
+                    "the server answered with HTTP status {status}"
+                )));
             }
             status => return Err(FetchError::Missing { url, status }),
         }

@@ -5,6 +5,12 @@
 //! set of [`Patches`] to the image's bytes, worked out from its first few MiB, so that an image
 //! that is compressed is customised while it is being written.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "immich-appliance-image runs on Linux only: it reads disks from sysfs and writes past Linux's \
+     caches. What to do on macOS and Windows: docs/how-to/flash-a-card.md"
+);
+
 pub mod bmap;
 pub mod card;
 pub mod customise;

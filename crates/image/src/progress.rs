@@ -3,6 +3,8 @@
 pub enum Phase {
     /// Receiving an image.
     Fetching,
+    /// Looking whether a card has the room that it reports.
+    Probing,
     /// Writing onto a card.
     Writing,
     /// Reading the card back and comparing.

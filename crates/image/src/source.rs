@@ -10,9 +10,12 @@ use sha2::{Digest, Sha256};
 /// First bytes of a zstd frame.
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// Largest window of a zstd frame that is taken, as a power of two: 8 MiB, what `zstd -19` makes.
-/// A larger one would take the memory that a small PC does not have.
-const WINDOW_LOG: u32 = 23;
+/// Largest window of a zstd frame that is taken, as a power of two: what `zstd --long=31` makes,
+/// or the most that a 32-bit program can address. Memory is another matter: it is looked at.
+const WINDOW_LOG: u32 = if usize::BITS == 64 { 31 } else { 30 };
+
+/// Longest header of a zstd frame, in bytes.
+const FRAME_HEADER: u64 = 18;
 
 /// Why an image could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +35,19 @@ pub enum ImageError {
         path: PathBuf,
         /// What the decompressor said.
         why: String,
+    },
+    /// It is compressed with a longer window than can be unpacked here.
+    #[error(
+        "the image {} needs {} MiB of memory to be unpacked, and {} MiB are free",
+        path.display(), window >> 20, free >> 20
+    )]
+    TooLittleMemory {
+        /// The image.
+        path: PathBuf,
+        /// The memory that the decompressor's window takes, in bytes.
+        window: u64,
+        /// The memory that there is, in bytes.
+        free: u64,
     },
     /// Not a disk image.
     #[error("{} is not a disk image: {why}", path.display())]
@@ -81,7 +97,10 @@ impl Image {
         }
         let stored = metadata.len();
         let mut start = Vec::new();
-        (&mut file).take(18).read_to_end(&mut start).map_err(read)?;
+        (&mut file)
+            .take(FRAME_HEADER)
+            .read_to_end(&mut start)
+            .map_err(read)?;
         let others: [(&[u8], &str); 4] = [
             (b"\x1f\x8b", "gzip; unpack it with gunzip"),
             (b"\xfd7zXZ\0", "xz; unpack it with unxz"),
@@ -94,6 +113,14 @@ impl Image {
             }
         }
         if start.starts_with(&ZSTD) {
+            let window = window(&start).unwrap_or(0);
+            if let Some(free) = free_memory().filter(|free| *free < window) {
+                return Err(ImageError::TooLittleMemory {
+                    path: path.to_owned(),
+                    window,
+                    free,
+                });
+            }
             // Only a hint, for progress and for the size of the card: one frame of several.
             let content = zstd::zstd_safe::get_frame_content_size(&start)
                 .ok()
@@ -180,6 +207,31 @@ impl Image {
             source,
         }
     }
+}
+
+/// The window of a zstd frame in bytes, from its header (RFC 8878, section 3.1.1.1). `None` where
+/// the header is cut off.
+fn window(frame: &[u8]) -> Option<u64> {
+    let descriptor = *frame.get(ZSTD.len())?;
+    let is_single_segment = descriptor & 0x20 != 0;
+    if is_single_segment {
+        return zstd::zstd_safe::get_frame_content_size(frame)
+            .ok()
+            .flatten();
+    }
+    let window = *frame.get(ZSTD.len() + 1)?;
+    let base = 1_u64 << (10 + (window >> 3));
+    Some(base + base / 8 * u64::from(window & 7))
+}
+
+/// Memory that can be had without swapping, in bytes; `None` where the kernel does not say.
+fn free_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
 }
 
 /// An image's contents on their way.
@@ -278,5 +330,63 @@ impl Stream {
         io::copy(&mut stored, &mut io::sink()).map_err(|source| self.image.failed(source))?;
         let sum = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(sum.clone().finalize().into())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn packed(folder: &Path, window: u32) -> PathBuf {
+        let path = folder.join(format!("{window}.img.zst"));
+        let mut encoder = zstd::Encoder::new(File::create(&path).unwrap(), 1).unwrap();
+        encoder.window_log(window).unwrap();
+        encoder.write_all(&vec![7; 1 << 20]).unwrap();
+        encoder.finish().unwrap();
+        path
+    }
+
+    #[test]
+    fn an_image_that_was_packed_with_a_long_window_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for window in [19, 23, 24, 27, 30] {
+            let image = Image::open(&packed(folder.path(), window)).unwrap();
+            let mut stream = image.stream().unwrap();
+            let mut buffer = vec![0; 2 << 20];
+            assert_eq!(stream.fill(&mut buffer).unwrap(), 1 << 20, "{window}");
+        }
+    }
+
+    #[test]
+    fn the_window_that_the_packer_was_told_is_the_one_in_the_header() {
+        let folder = tempfile::tempdir().unwrap();
+        for log in [19, 24, 30] {
+            let bytes = std::fs::read(packed(folder.path(), log)).unwrap();
+            assert_eq!(window(&bytes), Some(1 << log));
+        }
+        // In one segment the window is as long as the contents.
+        let bytes = zstd::bulk::compress(&[7; 300_000], 1).unwrap();
+        assert_eq!(window(&bytes), Some(300_000));
+        assert_eq!(window(&bytes[..4]), None);
+    }
+
+    #[test]
+    fn an_image_whose_window_does_not_fit_into_memory_is_refused_when_it_is_opened() {
+        assert!(free_memory().unwrap() > 1 << 20);
+        let folder = tempfile::tempdir().unwrap();
+        let path = packed(folder.path(), 19);
+        let mut bytes = std::fs::read(&path).unwrap();
+        // 2^41 bytes, more than any computer that runs this has.
+        bytes[5] = 31 << 3;
+        std::fs::write(&path, bytes).unwrap();
+        let error = Image::open(&path).unwrap_err();
+        assert!(
+            matches!(error, ImageError::TooLittleMemory { .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("2097152 MiB"), "{error}");
     }
 }

@@ -30,7 +30,7 @@ pub enum SumError {
         name: String,
     },
     /// The sum is another one.
-    #[error("{name} is not what was released: its sum is {found}, and should be {expected}")]
+    #[error("{name} is not what was released: its checksum is {found}, but should be {expected}")]
     Differs {
         /// The image's name.
         name: String,
@@ -40,7 +40,7 @@ pub enum SumError {
         expected: String,
     },
     /// The key is not a minisign key.
-    #[error("the public key is not one of minisign's: {0}")]
+    #[error("the public key is not a minisign key: {0}")]
     Key(String),
     /// The signature is not one, or is of another key, or the list was changed.
     #[error("the signature of {SUMS} is wrong: {0}")]

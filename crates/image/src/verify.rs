@@ -31,7 +31,7 @@ pub enum VerifyError {
     },
     /// The card holds something else than the image.
     #[error(
-        "the card is not the image: at byte {at} it holds {found:#04x}, and the image \
+        "the card differs from the image: at byte {at} it holds {found:#04x}, and the image \
          {expected:#04x}"
     )]
     Differs {

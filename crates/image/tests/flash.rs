@@ -44,6 +44,8 @@ enum Fault {
     FlippedBit(u64),
     /// Writes beyond the true size land at its beginning again: a forged card.
     WrapsAround(u64),
+    /// Writes beyond the true size are taken and lost: a forged card.
+    Forgets(u64),
     /// The last sync fails.
     NeverSyncs,
     /// This place cannot be read.
@@ -112,6 +114,11 @@ impl Card for FakeCard {
         let mut place = at as usize;
         if let Fault::WrapsAround(size) = self.fault {
             place %= size as usize;
+        }
+        if matches!(self.fault, Fault::Forgets(size) if at >= size) {
+            self.written += count as u64;
+            self.synced = false;
+            return Ok(count);
         }
         self.medium[place..][..count].copy_from_slice(&data[..count]);
         if let Fault::FlippedBit(place) = self.fault
@@ -298,6 +305,38 @@ fn a_flipped_bit_anywhere_is_found_and_its_place_is_named() {
             assert!(text.contains("no partition table"), "{text}");
         }
     }
+}
+
+#[test]
+fn a_counterfeit_card_is_found_before_anything_of_the_image_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recipe, raw) = image(folder.path(), Kind::Gpt);
+    // The image itself would fit into what the card really has.
+    let (reported, real) = (128 * MIB, 32 * MIB);
+    assert!(recipe.size() < real);
+    for fault in [
+        Fault::WrapsAround(real),
+        Fault::WrapsAround(reported / 2),
+        Fault::Forgets(real),
+        Fault::Forgets(reported - MIB),
+    ] {
+        let mut card = FakeCard::new(reported, fault);
+        card.medium.truncate(64 * MIB as usize);
+        card.medium.resize(reported as usize, 0);
+        let error = write(&raw, &mut card).unwrap_err();
+        let cause = cause(error, &card);
+        let FlashError::Counterfeit { reported: said, at } = cause else {
+            panic!("{fault:?}: {cause}");
+        };
+        assert_eq!(said, reported);
+        let (Fault::WrapsAround(room) | Fault::Forgets(room)) = fault else {
+            unreachable!()
+        };
+        assert!(at >= room && at <= 2 * room + MIB, "{fault:?}: {at}");
+        assert!(card.written < recipe.size(), "{fault:?}: {}", card.written);
+    }
+    // And the same card, honest, is written.
+    write(&raw, &mut FakeCard::new(reported, Fault::None)).unwrap();
 }
 
 #[test]

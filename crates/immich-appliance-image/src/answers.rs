@@ -2,6 +2,7 @@
 
 mod asked;
 mod keys;
+mod person;
 
 use std::fs;
 use std::path::Path;
@@ -9,24 +10,24 @@ use std::path::Path;
 use anyhow::Context;
 use appliance_first_boot::{Settings, password, pre_shared_key};
 use appliance_secret::Source;
+use appliance_terminal::Ui;
 use secrecy::{ExposeSecret, SecretString};
 use toml::{Table, Value};
 
 use crate::cli::SettingsFlags;
-use crate::talk::Talk;
 
 /// Gathers the settings. `None` when nothing was given and nothing may be asked.
 ///
 /// # Errors
 /// Every problem of the settings at once, each with its field.
-pub fn gather(talk: Talk, flags: &SettingsFlags) -> anyhow::Result<Option<Settings>> {
+pub fn gather(ui: Ui, flags: &SettingsFlags) -> anyhow::Result<Option<Settings>> {
     let mut table = match &flags.settings {
         Some(path) => from_file(path)?,
         None => Table::new(),
     };
-    put_flags(talk, &mut table, flags)?;
-    if !flags.as_is && talk.may_ask() {
-        asked::ask(talk, &mut table)?;
+    put_flags(ui, &mut table, flags)?;
+    if !flags.as_is && ui.may_ask() {
+        asked::ask(ui, &mut table)?;
     }
     if table.is_empty() {
         return Ok(None);
@@ -38,9 +39,8 @@ pub fn gather(talk: Talk, flags: &SettingsFlags) -> anyhow::Result<Option<Settin
         wifi.passphrase = Some(pre_shared_key(&wifi.ssid, passphrase));
     }
     if !settings.lets_somebody_in() {
-        talk.warn(
-            "nobody will be able to sign in with these settings: give a public key (--ssh-key) \
-             or a password",
+        ui.warn(
+            "nobody can sign in with these settings: give a public key (--ssh-key) or a password",
         );
     }
     Ok(Some(settings))
@@ -57,7 +57,7 @@ fn from_file(path: &Path) -> anyhow::Result<Table> {
         .with_context(|| format!("{} cannot be used", path.display()))
 }
 
-fn put_flags(talk: Talk, table: &mut Table, flags: &SettingsFlags) -> anyhow::Result<()> {
+fn put_flags(ui: Ui, table: &mut Table, flags: &SettingsFlags) -> anyhow::Result<()> {
     let texts = [
         ("hostname", &flags.hostname),
         ("time_zone", &flags.time_zone),
@@ -88,21 +88,21 @@ fn put_flags(talk: Talk, table: &mut Table, flags: &SettingsFlags) -> anyhow::Re
         put(table, "ssh_keys", keys);
     }
     if let Some(path) = &flags.password_file {
-        let hash = password::hash(&secret_file(talk, path)?)?;
+        let hash = password::hash(&secret_file(ui, path)?)?;
         put(table, "password_hash", hash.expose_secret());
     }
     if let Some(path) = &flags.wifi_passphrase_file {
-        let passphrase = secret_file(talk, path)?;
+        let passphrase = secret_file(ui, path)?;
         put(table, "wifi.passphrase", passphrase.expose_secret());
     }
     if let Some(path) = &flags.tailscale_key_file {
-        let key = secret_file(talk, path)?;
+        let key = secret_file(ui, path)?;
         put(table, "tailscale.auth_key", key.expose_secret());
     }
     Ok(())
 }
 
-fn secret_file(talk: Talk, path: &Path) -> anyhow::Result<SecretString> {
+fn secret_file(ui: Ui, path: &Path) -> anyhow::Result<SecretString> {
     let source = if path == Path::new("-") {
         Source::Descriptor(0)
     } else {
@@ -110,7 +110,7 @@ fn secret_file(talk: Talk, path: &Path) -> anyhow::Result<SecretString> {
     };
     let obtained = source.obtain("")?;
     for warning in obtained.warnings {
-        talk.warn(warning.to_string());
+        ui.warn(warning.to_string());
     }
     Ok(obtained.secret.to_secret_string()?)
 }

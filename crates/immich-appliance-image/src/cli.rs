@@ -2,18 +2,27 @@
 
 use std::path::PathBuf;
 
+use appliance_terminal::Exit;
 use clap::{Args, Parser, Subcommand};
 
-/// Brings a release image onto a card: customised, written, read back, checked.
+/// The exit codes of this program.
+pub const EXITS: [Exit; 8] = [
+    Exit::Done,
+    Exit::Failed,
+    Exit::Usage,
+    Exit::DriveNotFound,
+    Exit::ReadOnlyDrive,
+    Exit::Refused,
+    Exit::NotReleased,
+    Exit::FaultyCard,
+];
+
+/// Writes a release image to a card: customised, written, read back, checked.
 #[derive(Debug, Parser)]
 #[command(name = "immich-appliance-image", version, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 4 device not found, \
-8 read-only device, 9 refused, 12 not what was released, 13 the card is faulty or holds \
-something else."
-)]
+#[command(after_help = Exit::list(&EXITS))]
 pub struct Cli {
-    /// What holds for every command.
+    /// Options of every command.
     #[command(flatten)]
     pub global: Global,
     /// What to do.
@@ -21,13 +30,13 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Options that every command takes.
+/// Options of every command.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Global {
     /// Print one JSON document on standard output, and nothing else there
     #[arg(long, global = true)]
     pub json: bool,
-    /// Ask nothing: fail where an answer is missing from the command line
+    /// Never ask: fail if an answer is missing from the command line
     #[arg(long, global = true)]
     pub no_input: bool,
 }
@@ -35,18 +44,18 @@ pub struct Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Put settings into a copy of an image; the image itself stays as it is
+    /// Put settings into a copy of an image; the image itself is not changed
     Customise(Box<Customise>),
-    /// Write an image onto a card, with settings, and read everything back
+    /// Write an image to a card, with settings, and read everything back
     Flash(Box<Flash>),
-    /// Check an image against its sum, or a card against its image, and say what is on it
+    /// Check an image against its checksum, or a card against its image, and show what is on it
     Verify(Verify),
-    /// Fetch a release's image; goes on where an earlier try broke off
+    /// Download an image of a release and verify it; resumes an interrupted download
     Fetch(Fetch),
-    /// Look at the cards attached
+    /// Show the attached cards
     #[command(subcommand)]
     Devices(DevicesCommand),
-    /// Write the reference page of this program into a folder
+    /// Write the reference pages of this program into a folder
     #[command(hide = true)]
     Generate(Generate),
 }
@@ -54,7 +63,7 @@ pub enum Command {
 /// `devices …`
 #[derive(Debug, Subcommand)]
 pub enum DevicesCommand {
-    /// List the disks with their size, model and contents, and which may be written
+    /// List the disks with their size, model and contents, and whether they may be overwritten
     List,
 }
 
@@ -63,10 +72,10 @@ pub enum DevicesCommand {
 pub struct Customise {
     /// The image: .img or .img.zst
     pub image: PathBuf,
-    /// The file to write, which must not exist yet [default: beside the image, NAME-custom.img]
+    /// The file to write, which must not exist yet [default: NAME-custom.img beside the image]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// What the box is to be.
+    /// Settings for the box.
     #[command(flatten)]
     pub settings: SettingsFlags,
 }
@@ -76,27 +85,27 @@ pub struct Customise {
 pub struct Flash {
     /// The image: .img or .img.zst
     pub image: PathBuf,
-    /// The card, for example /dev/sdb; without it the cards are listed to choose from
+    /// The card, for example /dev/sdb; without it, choose from a list
     pub device: Option<PathBuf>,
-    /// What the box is to be.
+    /// Settings for the box.
     #[command(flatten)]
     pub settings: SettingsFlags,
-    /// Whether the image is the one that was released.
+    /// How the image is verified.
     #[command(flatten)]
     pub trust: Trust,
-    /// Consent to erase the device, by its name as it would be typed (for example sdb)
+    /// Consent to erase the device: its name, for example sdb
     #[arg(long, value_name = "NAME")]
     pub erase: Option<String>,
-    /// Also write a disk that cannot be taken out of this computer, by its name
+    /// Also write to a disk that is built into this computer: its name
     #[arg(long, value_name = "NAME")]
     pub built_in: Option<String>,
-    /// The map of the blocks that hold data [default: IMAGE.bmap if it is there]
+    /// The map of the blocks that hold data [default: IMAGE.bmap if it exists]
     #[arg(long, value_name = "FILE")]
     pub bmap: Option<PathBuf>,
-    /// Do not read the card back; a faulty card is not noticed then
+    /// Do not read the card back; a faulty card then goes unnoticed
     #[arg(long)]
     pub no_read_back: bool,
-    /// Leave the card in its reader
+    /// Do not eject the card
     #[arg(long)]
     pub no_eject: bool,
 }
@@ -106,10 +115,10 @@ pub struct Flash {
 pub struct Verify {
     /// The image, or the device of a card
     pub target: PathBuf,
-    /// The image that the card is compared with, byte by byte
+    /// The image to compare the card with, byte by byte
     #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
-    /// Whether the image is the one that was released.
+    /// How the image is verified.
     #[command(flatten)]
     pub trust: Trust,
 }
@@ -117,88 +126,88 @@ pub struct Verify {
 /// `fetch`
 #[derive(Debug, Args)]
 pub struct Fetch {
-    /// The image, or a part of its name that only one has, such as rpi4 [default: list them]
+    /// The image, or a part of its name that is unambiguous, such as rpi4 [default: list them]
     pub name: Option<String>,
-    /// The folder on the web that holds the release: images, SHA256SUMS, SHA256SUMS.minisig
+    /// The address of the release: the folder with images, SHA256SUMS and SHA256SUMS.minisig
     #[arg(long, value_name = "URL")]
     pub release: Option<String>,
-    /// Where to put it
+    /// The folder to download to
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub to: PathBuf,
-    /// The release's public key: minisign's base64 line, or a file
+    /// The public key of the release: minisign's base64 line, or a file
     #[arg(long, value_name = "KEY")]
     pub public_key: Option<String>,
-    /// Take a release that is not signed
+    /// Accept a release that is not signed
     #[arg(long)]
     pub unsigned: bool,
 }
 
-/// Whether an image is the one that was released.
+/// How an image is verified.
 #[derive(Debug, Clone, Args)]
 pub struct Trust {
-    /// The sums, with their signature beside them as FILE.minisig [default: SHA256SUMS beside
-    /// the image]
+    /// The checksums, with their signature beside them as FILE.minisig [default: SHA256SUMS
+    /// beside the image]
     #[arg(long, value_name = "FILE")]
     pub sums: Option<PathBuf>,
-    /// The release's public key: minisign's base64 line, or a file
+    /// The public key of the release: minisign's base64 line, or a file
     #[arg(long, value_name = "KEY")]
     pub public_key: Option<String>,
-    /// Take an image that is not signed, such as one that you built; its sum still counts if
-    /// there is one
+    /// Accept an image that is not signed, such as one that you built; its checksum is still
+    /// compared if there is one
     #[arg(long)]
     pub unsigned: bool,
 }
 
-/// What the box is to be: from a file, from flags, or asked.
+/// Settings for the box: from a file, from options, or asked.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Settings")]
 pub struct SettingsFlags {
-    /// Read settings from this TOML file; flags go over it
+    /// Read settings from this TOML file; options override it
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
-    /// Ask for nothing that is not given; flash the image as it is if nothing is
+    /// Do not ask for settings that are not given; with none at all, leave the image as it is
     #[arg(long)]
     pub as_is: bool,
-    /// The box's name in the network: NAME.local
+    /// The name of the box in the network: NAME.local
     #[arg(long, value_name = "NAME")]
     pub hostname: Option<String>,
     /// The time zone, such as Europe/Berlin
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
-    /// Language and country, such as de_DE.UTF-8
+    /// The language and country, such as de_DE.UTF-8
     #[arg(long, value_name = "LOCALE")]
     pub locale: Option<String>,
-    /// A public key that may sign in: its text, or its file (can be given several times)
+    /// A public SSH key that may sign in: its text, or its file (can be repeated)
     #[arg(long, value_name = "KEY")]
     pub ssh_key: Vec<String>,
-    /// An address on the web with public keys, one a line
+    /// A web address with public SSH keys, one per line
     #[arg(long, value_name = "URL")]
     pub ssh_keys_from: Option<String>,
     /// Read the administrator's password from this file; only its hash is stored
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
-    /// The wireless network's name
+    /// The name of the Wi-Fi network
     #[arg(long, value_name = "NAME")]
     pub wifi_ssid: Option<String>,
-    /// Read the wireless network's passphrase from this file; only its key is stored
+    /// Read the Wi-Fi passphrase from this file; only the key made of it is stored
     #[arg(long, value_name = "FILE")]
     pub wifi_passphrase_file: Option<PathBuf>,
-    /// The country whose radio rules hold, such as DE
+    /// The country whose radio rules apply, such as DE
     #[arg(long, value_name = "COUNTRY")]
     pub wifi_country: Option<String>,
-    /// The wireless network does not tell its name
+    /// The Wi-Fi network does not broadcast its name
     #[arg(long)]
     pub wifi_hidden: bool,
-    /// A fixed address with its network's length, such as 192.168.1.10/24
+    /// A fixed address with its prefix length, such as 192.168.1.10/24
     #[arg(long, value_name = "ADDRESS")]
     pub address: Option<String>,
-    /// The router
+    /// The router's address
     #[arg(long, value_name = "ADDRESS")]
     pub gateway: Option<String>,
-    /// A name server (can be given several times)
+    /// A name server (can be repeated)
     #[arg(long, value_name = "ADDRESS")]
     pub dns: Vec<String>,
-    /// The interface that gets the fixed address
+    /// The network interface that gets the fixed address
     #[arg(long, value_name = "NAME")]
     pub interface: Option<String>,
     /// Read a Tailscale auth key from this file
@@ -238,6 +247,12 @@ mod tests {
             }
         }
         assert!(seen >= 7, "only {seen} commands were found");
+    }
+
+    #[test]
+    fn the_command_line_holds_together() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
     }
 
     #[test]

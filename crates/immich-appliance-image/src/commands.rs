@@ -1,4 +1,4 @@
-//! One file per command. Each takes how to talk and its arguments, and returns a report.
+//! One file per command. Each takes how to ui and its arguments, and returns a report.
 
 pub mod customise;
 pub mod devices;

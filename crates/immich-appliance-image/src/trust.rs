@@ -1,4 +1,4 @@
-//! Whether an image is the one that was released: sums, and the signature over them.
+//! Whether an image is the one that was released: checksums, and the signature over them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use appliance_image::source::Image;
 use appliance_image::sums::{self, SUMS, Sum, Sums};
+use appliance_terminal::{Exit, Refused};
 
 use crate::cli::Trust;
-use crate::exit::Exit;
-use crate::failure::Refused;
 
 /// The key that releases are signed with, set when a release is built.
 const RELEASE_KEY: Option<&str> = option_env!("IMMICH_APPLIANCE_RELEASE_KEY");
@@ -27,8 +26,8 @@ pub fn public_key(given: Option<&str>) -> anyhow::Result<String> {
         None => RELEASE_KEY.map(str::to_owned).ok_or_else(|| {
             Refused::new(
                 Exit::NotReleased,
-                "the signature cannot be checked without the release's public key",
-                "give it with --public-key; or, for an image that you built: --unsigned",
+                "the signature cannot be verified without the public key of the release",
+                "give it with --public-key; for an image that you built yourself: --unsigned",
             )
             .into()
         }),
@@ -53,7 +52,7 @@ pub fn expected(image: &Image, trust: &Trust) -> anyhow::Result<Option<Sum>> {
             return Err(Refused::new(
                 Exit::NotReleased,
                 format!("there is no {SUMS} beside {}", image.path().display()),
-                "give the release's with --sums; or, for an image that you built: --unsigned",
+                "give the one of its release with --sums; for an image that you built yourself: --unsigned",
             )
             .into());
         }
@@ -68,7 +67,7 @@ pub fn expected(image: &Image, trust: &Trust) -> anyhow::Result<Option<Sum>> {
             Refused::new(
                 Exit::NotReleased,
                 format!("cannot read the signature {}: {error}", signature.display()),
-                "fetch it from the release; or, for an image that you built: --unsigned",
+                "download it from the release; for an image that you built yourself: --unsigned",
             )
         })?;
         sums::check_signature(&key, &text, &signature)?;

@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -105,6 +106,57 @@ fn questions_give_the_settings_and_a_wrong_answer_is_asked_for_again() {
 }
 
 #[test]
+fn under_sudo_the_keys_offered_are_those_of_the_person_and_none_that_they_may_not_read() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("SKIPPED: only root can be behind sudo");
+        return;
+    }
+    const MUM: u32 = 4711;
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let image = Recipe::new(Kind::Mbr, 16).make(folder.path());
+    let home = |name: &str, key: &str| {
+        let keys = folder.path().join(name).join(".ssh");
+        fs::create_dir_all(&keys).unwrap();
+        fs::write(keys.join("id_ed25519.pub"), KEY.replace("laptop", key)).unwrap();
+        fs::set_permissions(&keys, fs::Permissions::from_mode(0o700)).unwrap();
+        keys
+    };
+    let root = home("root", "root-key");
+    let mum = home("mum", "mum-key");
+    symlink(root.join("id_ed25519.pub"), mum.join("not-mine.pub")).unwrap();
+    for path in [&mum, &mum.join("id_ed25519.pub")] {
+        chown(path, Some(MUM), Some(MUM)).unwrap();
+    }
+    // A user of this test alone: its own /etc/passwd, in a mount namespace that ends with it.
+    let users = folder.path().join("passwd");
+    let line = format!(
+        "mum:x:{MUM}:{MUM}::{}:/bin/sh\n",
+        folder.path().join("mum").display()
+    );
+    fs::write(&users, fs::read_to_string("/etc/passwd").unwrap() + &line).unwrap();
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c"])
+        .arg("mount --bind \"$0\" /etc/passwd && exec \"$@\"")
+        .args([text(&users), PROGRAM, "customise", text(&image)])
+        .env("HOME", folder.path().join("root"))
+        .env("SUDO_UID", MUM.to_string())
+        .env("SUDO_USER", "mum")
+        .env("TERM", "xterm");
+    let mut session = spawn_command(command, Some(PATIENCE)).unwrap();
+    for question in ["Name in the network", "Time zone", "Locale"] {
+        answer(&mut session, question, "");
+    }
+    session.exp_string("Public keys").unwrap();
+    let offered = session.exp_string("mum-key").unwrap();
+    session.send("\r").unwrap();
+    session.flush().unwrap();
+    let after = session.exp_string("Administrator's password").unwrap();
+    assert!(!offered.contains("root-key") && !after.contains("root-key"));
+}
+
+#[test]
 fn a_card_is_written_only_after_its_name_was_typed() {
     if !can_loop() {
         return;
@@ -122,7 +174,7 @@ fn a_card_is_written_only_after_its_name_was_typed() {
         "--unsigned",
         "--no-eject",
     ];
-    let not_removable = "It cannot be taken out of this computer";
+    let not_removable = "This disk is built into the computer";
 
     let mut session = at_terminal(folder.path(), &arguments);
     answer(&mut session, not_removable, "sda1");

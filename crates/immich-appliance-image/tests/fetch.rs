@@ -176,6 +176,21 @@ fn what_is_not_signed_not_there_or_ambiguous_is_refused() {
     let (_other, stranger) = a_release();
     assert!(fetch(12, "rpi4", &stranger).contains("signature"));
 
+    // A release that is signed in another way, or not at all.
+    let signature = folder.path().join("SHA256SUMS.minisig");
+    let kept = fs::read(&signature).unwrap();
+    fs::rename(&signature, folder.path().join("SHA256SUMS.sigstore.json")).unwrap();
+    let said = fetch(12, "rpi4", &key);
+    assert!(said.contains("is not signed with minisign"), "{said}");
+    assert!(said.contains("--unsigned"), "{said}");
+    fs::write(
+        &signature,
+        "{\"mediaType\": \"application/vnd.dev.sigstore.bundle\"}",
+    )
+    .unwrap();
+    assert!(fetch(12, "rpi4", &key).contains("signature"));
+    fs::write(&signature, kept).unwrap();
+
     // The image was changed on the server.
     let path = folder.path().join("box-1.0-rpi4.img.zst");
     let mut bytes = fs::read(&path).unwrap();

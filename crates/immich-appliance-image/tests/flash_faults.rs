@@ -13,6 +13,10 @@ use common::images::{MIB, Recipe, compress};
 use common::{Card, PROGRAM, can_loop, is_dead, refused, text};
 use tempfile::TempDir;
 
+/// What is written before the image: zeros over both places of a table, and the seven markers of
+/// a card of this size, once as they are and once as zeros.
+const BEFORE: u64 = 17 * MIB;
+
 fn image(kind: Kind) -> (TempDir, Recipe, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let mut recipe = Recipe::new(kind, 12);
@@ -29,7 +33,7 @@ fn a_power_cut_at_half_leaves_nothing_bootable() {
     for kind in [Kind::Mbr, Kind::Gpt] {
         let (_folder, recipe, image) = image(kind);
         let half = recipe.size() / 2;
-        let Some(faulty) = FaultyCard::new(recipe.size(), Fault::Stalls(half)) else {
+        let Some(faulty) = FaultyCard::new(recipe.size(), Fault::Stalls(BEFORE + half)) else {
             return;
         };
         let mut child = Command::new(PROGRAM)
@@ -108,7 +112,10 @@ fn a_short_write_and_a_card_that_vanishes_are_told_and_leave_nothing_bootable() 
     }
     let (_folder, recipe, image) = image(Kind::Gpt);
     let half = recipe.size() / 2 / MIB * MIB;
-    for fault in [Fault::ShortWrite(half + 100 * 512), Fault::Vanishes(half)] {
+    for fault in [
+        Fault::ShortWrite(half + 100 * 512),
+        Fault::Vanishes(BEFORE + half),
+    ] {
         let Some(faulty) = FaultyCard::new(recipe.size(), fault) else {
             return;
         };
@@ -128,7 +135,7 @@ fn a_card_pulled_out_while_it_is_written_is_told() {
         return;
     }
     let (_folder, recipe, image) = image(Kind::Mbr);
-    let Some(faulty) = FaultyCard::new(recipe.size(), Fault::Vanishes(4 * MIB)) else {
+    let Some(faulty) = FaultyCard::new(recipe.size(), Fault::Vanishes(BEFORE + 4 * MIB)) else {
         return;
     };
     let mut arguments = vec!["flash", text(&image), "--unsigned"];

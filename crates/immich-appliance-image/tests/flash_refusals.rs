@@ -178,6 +178,29 @@ fn what_is_no_disk_is_named_for_what_it_is() {
 }
 
 #[test]
+fn an_error_says_what_helps_to_people_and_to_programs() {
+    let arguments = [
+        "--json",
+        "flash",
+        "/no/such.img",
+        "--no-input",
+        "--unsigned",
+    ];
+    let output = common::run(&arguments);
+    assert_eq!(
+        common::json(&output)["error"]["help"],
+        serde_json::Value::Null
+    );
+    let (_folder, _, image) = image();
+    let output = common::run(&["--json", "flash", text(&image), "/dev/null", "--unsigned"]);
+    let error = &common::json(&output)["error"];
+    assert_eq!(error["exit"], "drive-not-found");
+    let help = error["help"].as_str().unwrap();
+    assert!(help.contains("devices list"), "{error}");
+    assert!(common::stderr(&output).contains(&format!("\nhelp: {help}\n")));
+}
+
+#[test]
 fn an_image_that_nobody_signed_is_refused() {
     if !can_loop() {
         return;
@@ -205,7 +228,7 @@ fn an_image_that_nobody_signed_is_refused() {
         "{said}"
     );
     let said = flash(&["--public-key", "not a key"], &raw, 12);
-    assert!(said.contains("not one of minisign's"), "{said}");
+    assert!(said.contains("not a minisign key"), "{said}");
     let said = flash(&["--public-key", key], &packed, 12);
     assert!(said.contains("does not list"), "{said}");
 

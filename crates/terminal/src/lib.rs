@@ -1,42 +1,36 @@
 //! How a command speaks to people and to programs: its report, alone, on standard output;
 //! errors, talk and progress on standard error.
+//!
+//! A command's `main` gathers its [`Report`] and ends with [`conclude`], which prints the report,
+//! or the error with its [`Meaning`], and gives the [`Exit`]. On the way, a [`Ui`] asks and tells,
+//! and its [`Bars`] show progress.
 
 mod bar;
+pub mod bars;
 mod consent;
+pub mod exit;
 mod failure;
+pub mod meaning;
+#[cfg(feature = "reference")]
+pub mod reference;
+pub mod refused;
+pub mod report;
+pub mod ui;
 
 use std::io::Write as _;
 
-use anyhow::Context as _;
-
 pub use bar::bar;
+pub use bars::{Bar, Bars, Counted, OneBar};
 pub use consent::{Unlike, same_name};
+pub use exit::Exit;
 pub use failure::Failure;
+pub use meaning::{Meaning, conclude};
+pub use refused::Refused;
+pub use report::{Report, Said, Told, size, table, to_stdout};
+pub use ui::Ui;
 
 /// Writes a line to standard error. Where nobody reads it any more, as after a broken SSH
 /// connection, the work goes on: a macro of the standard library would panic.
 pub fn to_stderr(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
-}
-
-/// Writes a report to standard output, its last line ended; an empty one not at all.
-///
-/// # Errors
-/// If standard output does not take it, for example because a pipe was closed.
-pub fn to_stdout(mut text: String) -> anyhow::Result<()> {
-    if text.is_empty() {
-        return Ok(());
-    }
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    std::io::stdout()
-        .lock()
-        .write_all(text.as_bytes())
-        .context("cannot write the report to standard output")
-}
-
-/// A size in bytes for people, in decimal units as on a drive's label.
-pub fn size(bytes: u64) -> String {
-    indicatif::DecimalBytes(bytes).to_string()
 }

@@ -6,7 +6,7 @@ mod node;
 use std::io;
 
 pub use buffer::{ALIGNMENT, Buffer};
-pub use node::{Node, eject};
+pub use node::{Node, eject, unmount};
 
 /// A card that is being written. Places and lengths are multiples of [`ALIGNMENT`], except the
 /// very end of a card whose size is none.

@@ -104,6 +104,17 @@ impl Card for Node {
     }
 }
 
+/// Unmounts a file system, without following a link in its path.
+///
+/// # Errors
+/// `EBUSY` while a program uses it; what else the kernel said.
+pub fn unmount(at: &Path) -> io::Result<()> {
+    Ok(nix::mount::umount2(
+        at,
+        nix::mount::MntFlags::UMOUNT_NOFOLLOW,
+    )?)
+}
+
 /// Tells the kernel of the new partitions and ejects the medium. Gives whether it was ejected: a
 /// card in a slot of its own can simply be pulled out.
 ///

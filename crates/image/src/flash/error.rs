@@ -16,7 +16,7 @@ pub enum Left {
 #[derive(Debug, thiserror::Error)]
 pub enum FlashError {
     /// The card is smaller than the image. Nothing was changed.
-    #[error("the image does not fit: it has {image} bytes, the card {card}")]
+    #[error("the image does not fit: it has {image} bytes, and the card {card}")]
     TooLarge {
         /// Size of the image's contents in bytes.
         image: u64,
@@ -25,7 +25,7 @@ pub enum FlashError {
     },
     /// Something failed after the old partition table was removed.
     #[error("the card was not flashed; {}", match left {
-        Left::NoTable => "it has no partition table now, so nothing starts from it".to_owned(),
+        Left::NoTable => "it has no partition table now, so nothing boots from it".to_owned(),
         Left::Unknown(why) => format!(
             "take it out and do not use it: what is on it is not known ({why})"
         ),
@@ -47,6 +47,17 @@ pub enum FlashError {
     Overflow {
         /// Size of the card in bytes.
         card: u64,
+    },
+    /// The card has less room than it reports. Nothing of the image was written.
+    #[error(
+        "the card is counterfeit or faulty: it reports {reported} bytes, but loses what is written \
+         at byte {at}"
+    )]
+    Counterfeit {
+        /// The size that it reports, in bytes.
+        reported: u64,
+        /// The first place that was lost, in bytes; it has less room than that.
+        at: u64,
     },
     /// The block map leaves out what is not zero.
     #[error("the block map does not belong to this image: it leaves out data at byte {at}")]
@@ -96,15 +107,15 @@ pub enum FlashError {
     },
     /// The image gave other bytes the second time it was read.
     #[error(
-        "in the MiB at byte {at} the image was not the same when it was read again: this \
-         computer's memory or disk is faulty"
+        "the MiB at byte {at} of the image was different when it was read again: the memory or the \
+         disk of this computer is faulty"
     )]
     Unsteady {
         /// Where, in bytes.
         at: u64,
     },
     /// A part of the program ended without a word.
-    #[error("a thread ended before its work was done")]
+    #[error("a thread of this program ended early")]
     Thread,
 }
 

@@ -1,10 +1,11 @@
 //! Writing an image onto a card so that it is either whole or does not start.
 //!
 //! The card's first MiB, where the partition table is, is made zero before anything else, and so
-//! is its end, where GPT keeps a second one. Then everything but those two is written, synced,
-//! and read back past every cache. Only when all of it is as it should be, and the image's own
+//! is its end, where GPT keeps a second one. Markers show whether the card has the room that it
+//! reports. Then everything but those two is written, synced, and read back past every cache. Only when all of it is as it should be, and the image's own
 //! sum too, do the first MiB and the end follow, the first block last.
 
+mod capacity;
 mod error;
 mod pass;
 
@@ -66,6 +67,7 @@ pub fn flash(
     }
     let result = wipe(card)
         .map_err(|source| FlashError::Write { at: 0, source })
+        .and_then(|()| capacity::check(card, progress))
         .and_then(|()| write_and_compare(image, card, options, progress));
     result.map_err(|error| {
         // Also when the start was not written yet: an old table may still be there.

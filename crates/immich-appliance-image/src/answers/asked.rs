@@ -2,11 +2,11 @@
 
 use appliance_first_boot::{Problems, Settings, password};
 use appliance_secret::Source;
+use appliance_terminal::Ui;
 use secrecy::ExposeSecret;
 use toml::Table;
 
 use super::{has, keys, put, take};
-use crate::talk::Talk;
 
 /// How often a new secret may be typed.
 const TRIES: u32 = 3;
@@ -15,21 +15,17 @@ const TRIES: u32 = 3;
 ///
 /// # Errors
 /// When the terminal fails, or a password does not protect.
-pub fn ask(talk: Talk, table: &mut Table) -> anyhow::Result<()> {
-    talk.say("What the box is to be; an empty answer leaves it as the image has it.");
-    text(talk, table, "hostname", "Name in the network (NAME.local)")?;
-    text(
-        talk,
-        table,
-        "time_zone",
-        "Time zone (such as Europe/Berlin)",
-    )?;
-    text(talk, table, "locale", "Locale (such as de_DE.UTF-8)")?;
+pub fn ask(ui: Ui, table: &mut Table) -> anyhow::Result<()> {
+    ui.say("Settings for the box. Leave an answer empty to keep what the image has.");
+    text(ui, table, "hostname", "Name in the network (NAME.local)")?;
+    text(ui, table, "time_zone", "Time zone (such as Europe/Berlin)")?;
+    text(ui, table, "locale", "Locale (such as de_DE.UTF-8)")?;
     if !has(table, "ssh_keys") {
-        let found = keys::of_this_user();
+        let found = keys::of_this_person();
         if !found.is_empty() {
-            let chosen = talk.choose_some(
-                "Public keys that may sign in (space chooses, enter goes on)",
+            let chosen = ui.choose_some(
+                "Public keys that may sign in (space selects, enter continues)",
+                "--ssh-key",
                 &found,
             )?;
             let chosen: Vec<String> = chosen
@@ -42,53 +38,53 @@ pub fn ask(talk: Talk, table: &mut Table) -> anyhow::Result<()> {
         }
     }
     if !has(table, "password_hash") {
-        password_hash(talk, table)?;
+        password_hash(ui, table)?;
     }
-    wifi(talk, table)?;
+    wifi(ui, table)?;
     if !has(table, "network.address") {
         text(
-            talk,
+            ui,
             table,
             "network.address",
-            "Fixed address (empty: the router gives one)",
+            "Fixed address (empty: assigned by the router)",
         )?;
     }
     if has(table, "network.address") {
-        text(talk, table, "network.gateway", "The router's address")?;
+        text(ui, table, "network.gateway", "The router's address")?;
     }
     secret(
-        talk,
+        ui,
         table,
         "tailscale.auth_key",
         "Tailscale auth key (empty: none): ",
     )
 }
 
-fn wifi(talk: Talk, table: &mut Table) -> anyhow::Result<()> {
-    text(talk, table, "wifi.ssid", "Wi-Fi network (empty: cable)")?;
+fn wifi(ui: Ui, table: &mut Table) -> anyhow::Result<()> {
+    text(ui, table, "wifi.ssid", "Wi-Fi network (empty: cable)")?;
     if !has(table, "wifi.ssid") {
         return Ok(());
     }
     secret(
-        talk,
+        ui,
         table,
         "wifi.passphrase",
-        "Its passphrase (empty: an open network): ",
+        "Its passphrase (empty: open network): ",
     )?;
     text(
-        talk,
+        ui,
         table,
         "wifi.country",
         "Country (two letters, such as DE)",
     )
 }
 
-fn text(talk: Talk, table: &mut Table, name: &str, question: &str) -> anyhow::Result<()> {
-    until_right(talk, table, name, || talk.ask(question))
+fn text(ui: Ui, table: &mut Table, name: &str, question: &str) -> anyhow::Result<()> {
+    until_right(ui, table, name, || ui.ask_optional(question))
 }
 
-fn secret(talk: Talk, table: &mut Table, name: &str, question: &str) -> anyhow::Result<()> {
-    until_right(talk, table, name, || {
+fn secret(ui: Ui, table: &mut Table, name: &str, question: &str) -> anyhow::Result<()> {
+    until_right(ui, table, name, || {
         let typed = Source::Prompt.obtain(question)?.secret.to_secret_string()?;
         let typed = typed.expose_secret();
         Ok((!typed.is_empty()).then(|| typed.to_owned()))
@@ -98,7 +94,7 @@ fn secret(talk: Talk, table: &mut Table, name: &str, question: &str) -> anyhow::
 /// Asks for a field that was not given, again as long as the answer cannot be used: whoever
 /// mistypes one answer does not begin anew.
 fn until_right(
-    talk: Talk,
+    ui: Ui,
     table: &mut Table,
     name: &str,
     mut ask: impl FnMut() -> anyhow::Result<Option<String>>,
@@ -111,7 +107,7 @@ fn until_right(
         match problem(table, name) {
             None => break,
             Some(problem) => {
-                talk.say(problem);
+                ui.say(problem);
                 take(table, name);
             }
         }
@@ -126,24 +122,24 @@ fn problem(table: &Table, name: &str) -> Option<String> {
     Some(problem.to_string())
 }
 
-fn password_hash(talk: Talk, table: &mut Table) -> anyhow::Result<()> {
-    while let Some(typed) = new_secret(talk, "Administrator's password (empty: none)")? {
+fn password_hash(ui: Ui, table: &mut Table) -> anyhow::Result<()> {
+    while let Some(typed) = new_secret(ui, "Administrator's password (empty: none)")? {
         match password::hash(&typed) {
             Ok(hash) => {
                 put(table, "password_hash", hash.expose_secret());
                 break;
             }
-            Err(error) => talk.say(error.to_string()),
+            Err(error) => ui.say(error.to_string()),
         }
     }
     Ok(())
 }
 
 /// A secret typed twice; `None` when nothing was typed.
-fn new_secret(talk: Talk, question: &str) -> anyhow::Result<Option<secrecy::SecretString>> {
+fn new_secret(ui: Ui, question: &str) -> anyhow::Result<Option<secrecy::SecretString>> {
     let obtained =
         Source::Prompt.obtain_new(&format!("{question}: "), "Once more: ", TRIES, || {
-            talk.say("The two were not the same.")
+            ui.say("They do not match.")
         });
     match obtained {
         Ok(obtained) => Ok(Some(obtained.secret.to_secret_string()?)),

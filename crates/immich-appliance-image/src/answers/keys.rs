@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use appliance_terminal::{Exit, Refused};
 
-use crate::exit::Exit;
-use crate::failure::Refused;
+use super::person::Person;
 
 /// Longest answer of a web server that is read, in bytes.
 const LONGEST: u64 = 64 * 1024;
@@ -31,23 +31,14 @@ pub fn given(given: &[String]) -> anyhow::Result<Vec<String>> {
     Ok(keys)
 }
 
-/// The public keys of ~/.ssh, in the order of their files' names.
-pub fn of_this_user() -> Vec<String> {
-    let Some(home) = std::env::home_dir() else {
-        return Vec::new();
-    };
-    let mut files: Vec<_> = fs::read_dir(home.join(".ssh"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|end| end == "pub"))
-        .collect();
-    files.sort();
-    files
+/// The public keys in ~/.ssh of the person who started the program, in the order of their files'
+/// names.
+pub fn of_this_person() -> Vec<String> {
+    let texts = Person::here().map(|person| person.texts(".ssh", "pub"));
+    texts
+        .unwrap_or_default()
         .iter()
-        .filter_map(|path| fs::read_to_string(path).ok())
-        .flat_map(|text| lines(&text))
+        .flat_map(|text| lines(text))
         .collect()
 }
 
@@ -59,7 +50,7 @@ pub fn from_web(url: &str) -> anyhow::Result<Vec<String>> {
     if !url.starts_with("https://") {
         return Err(Refused::new(
             Exit::Usage,
-            format!("keys are not taken from {url}: anyone on the way could put theirs there"),
+            format!("{url} is not used: anyone on the way could add keys of their own"),
             "give an address that begins with https://",
         )
         .into());
@@ -78,7 +69,7 @@ pub fn from_web(url: &str) -> anyhow::Result<Vec<String>> {
                 .limit(LONGEST)
                 .read_to_string()
         })
-        .with_context(|| format!("cannot fetch the keys at {url}"))?;
+        .with_context(|| format!("cannot download the keys from {url}"))?;
     let keys = lines(&text);
     ensure!(!keys.is_empty(), "there are no keys at {url}");
     Ok(keys)

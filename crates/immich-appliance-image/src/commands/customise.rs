@@ -4,14 +4,12 @@ use std::path::PathBuf;
 
 use appliance_image::source::Image;
 use appliance_image::{customise, sums};
+use appliance_terminal::{Exit, Refused, Report, Ui};
 use serde::Serialize;
 
 use crate::answers;
 use crate::cli::Customise;
-use crate::exit::Exit;
-use crate::failure::Refused;
-use crate::report::Report;
-use crate::talk::Talk;
+use crate::progress::Shown;
 
 #[derive(Debug, Serialize)]
 struct Customised {
@@ -23,7 +21,7 @@ struct Customised {
 }
 
 /// Puts settings into a copy of an image.
-pub fn run(talk: Talk, arguments: &Customise) -> anyhow::Result<Box<dyn Report>> {
+pub fn run(ui: Ui, arguments: &Customise) -> anyhow::Result<Box<dyn Report>> {
     let image = Image::open(&arguments.image)?;
     let output = match &arguments.output {
         Some(output) => output.clone(),
@@ -33,23 +31,20 @@ pub fn run(talk: Talk, arguments: &Customise) -> anyhow::Result<Box<dyn Report>>
     if output.exists() {
         return Err(Refused::new(
             Exit::Refused,
-            format!(
-                "{} is there already, and is not overwritten",
-                output.display()
-            ),
+            format!("{} exists already and is not overwritten", output.display()),
             "give another name with --output",
         )
         .into());
     }
-    let settings = answers::gather(talk, &arguments.settings)?.ok_or_else(|| {
+    let settings = answers::gather(ui, &arguments.settings)?.ok_or_else(|| {
         Refused::new(
             Exit::Usage,
             "no settings were given",
-            "give them with --settings FILE, or one by one: --help lists them",
+            "give them with --settings FILE, or one by one; --help lists the options",
         )
     })?;
     let patches = customise::patches(&image, &settings)?;
-    let bars = talk.bars();
+    let bars = Shown::new(ui);
     let sum = customise::write_copy(&image, &patches, &output, &bars)?;
     Ok(Box::new(Customised {
         image: arguments.image.clone(),

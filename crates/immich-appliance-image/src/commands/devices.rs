@@ -3,7 +3,9 @@
 use appliance_image::devices::{Device, Refusal, Roots, list, refusal};
 use serde::Serialize;
 
-use crate::report::{Report, size};
+use super::flash::without_the_desktop;
+
+use appliance_terminal::{Report, size};
 
 #[derive(Debug, Serialize)]
 struct Listed {
@@ -23,7 +25,7 @@ pub fn run() -> anyhow::Result<Box<dyn Report>> {
     let devices = list(&Roots::live())?
         .into_iter()
         .map(|device| Line {
-            refused: refusal(&device, None, None),
+            refused: refusal(&without_the_desktop(device.clone()).0, None, None),
             device,
         })
         .collect();
@@ -48,8 +50,9 @@ impl Report for Listed {
         }
         let lines = self.devices.iter().map(|Line { device, refused }| {
             let may = match refused {
-                None => "may be written".to_owned(),
-                Some(refusal) => format!("refused: {refusal}"),
+                None if device.mounted.is_empty() => "may be overwritten".to_owned(),
+                None => "may be overwritten; mounted by the desktop, is unmounted first".to_owned(),
+                Some(refusal) => format!("must not be overwritten: {refusal}"),
             };
             format!("{}\n    {may}", line(device))
         });

@@ -4,33 +4,33 @@ use std::path::PathBuf;
 
 use appliance_image::fetch::Release;
 use appliance_image::sums::Sums;
+use appliance_terminal::{Exit, Refused, Report, Ui};
 use serde::Serialize;
 
 use crate::cli::Fetch;
-use crate::exit::Exit;
-use crate::failure::Refused;
-use crate::report::Report;
-use crate::talk::Talk;
+use crate::progress::Shown;
 use crate::trust;
 
-/// The folder of the latest release, set when a release is built.
+/// The address of the latest release, set when a release is built.
 const RELEASE: Option<&str> = option_env!("IMMICH_APPLIANCE_RELEASE_URL");
 
 #[derive(Debug, Serialize)]
 struct Fetched {
     /// What the release holds.
     images: Vec<String>,
-    /// The file that is here now; `null` when only the list was asked for.
+    /// The downloaded file; `null` when only the list was requested.
     path: Option<PathBuf>,
+    /// Whether the signature of the checksums was verified.
+    signed: bool,
 }
 
 /// Fetches an image of a release and checks it.
-pub fn run(talk: Talk, arguments: &Fetch) -> anyhow::Result<Box<dyn Report>> {
+pub fn run(ui: Ui, arguments: &Fetch) -> anyhow::Result<Box<dyn Report>> {
     let base = arguments.release.as_deref().or(RELEASE).ok_or_else(|| {
         Refused::new(
             Exit::Usage,
-            "this build does not know where releases are",
-            "give the folder on the web with --release",
+            "this build does not know the address of the releases",
+            "give it with --release",
         )
     })?;
     let key = if arguments.unsigned {
@@ -38,6 +38,7 @@ pub fn run(talk: Talk, arguments: &Fetch) -> anyhow::Result<Box<dyn Report>> {
     } else {
         Some(trust::public_key(arguments.public_key.as_deref())?)
     };
+    let signed = key.is_some();
     let release = Release::new(base);
     let sums = release.sums(key.as_deref())?;
     let images: Vec<String> = sums
@@ -46,11 +47,15 @@ pub fn run(talk: Talk, arguments: &Fetch) -> anyhow::Result<Box<dyn Report>> {
         .map(str::to_owned)
         .collect();
     let Some(wanted) = &arguments.name else {
-        return Ok(Box::new(Fetched { images, path: None }));
+        return Ok(Box::new(Fetched {
+            images,
+            path: None,
+            signed,
+        }));
     };
     let name = one_of(&images, wanted)?;
     std::fs::create_dir_all(&arguments.to)?;
-    let bars = talk.bars();
+    let bars = Shown::new(ui);
     let path = release.fetch(&name, &sums.of(&name)?, &arguments.to, &bars)?;
     for extra in beside(&sums, &name) {
         release.fetch(&extra, &sums.of(&extra)?, &arguments.to, &bars)?;
@@ -59,6 +64,7 @@ pub fn run(talk: Talk, arguments: &Fetch) -> anyhow::Result<Box<dyn Report>> {
     Ok(Box::new(Fetched {
         images,
         path: Some(path),
+        signed,
     }))
 }
 
@@ -86,14 +92,14 @@ fn one_of(images: &[String], wanted: &str) -> anyhow::Result<String> {
         (found, _) => Err(Refused::new(
             Exit::Usage,
             format!(
-                "{} image of the release is called {wanted}",
+                "{wanted} is the name of {} image of the release",
                 if found.is_some() {
                     "more than one"
                 } else {
                     "no"
                 }
             ),
-            format!("take one of: {}", images.join(", ")),
+            format!("give one of: {}", images.join(", ")),
         )
         .into()),
     }
@@ -103,8 +109,13 @@ impl Report for Fetched {
     fn text(&self) -> String {
         match &self.path {
             Some(path) => format!(
-                "{} is here, and is what was released.\nNext: immich-appliance-image flash {}",
+                "{} is downloaded{}.\nNext: immich-appliance-image flash {}",
                 path.display(),
+                if self.signed {
+                    " and is what was released"
+                } else {
+                    "; no signature was checked"
+                },
                 path.display()
             ),
             None => format!("The release holds:\n{}", self.images.join("\n")),

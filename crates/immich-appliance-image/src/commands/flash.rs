@@ -1,23 +1,23 @@
 //! `flash`
 
-use std::path::{Path, PathBuf};
+mod target;
+
+use std::path::PathBuf;
 
 use anyhow::Context;
 use appliance_image::bmap::Bmap;
-use appliance_image::card::{Node, eject};
-use appliance_image::devices::{self, Device, DeviceError, Refusal, Roots, refusal};
+use appliance_image::card::eject;
 use appliance_image::flash::{self, Flashed, Options};
 use appliance_image::source::Image;
 use appliance_image::{Patches, customise};
+use appliance_terminal::{Report, Ui, size};
 use serde::Serialize;
 
-use super::devices::line;
 use crate::cli::Flash;
-use crate::exit::Exit;
-use crate::failure::Refused;
-use crate::report::{Report, size};
-use crate::talk::Talk;
+use crate::progress::Shown;
 use crate::{answers, trust};
+use target::Target;
+pub use target::without_the_desktop;
 
 #[derive(Debug, Serialize)]
 struct Done {
@@ -30,29 +30,25 @@ struct Done {
     ejected: bool,
 }
 
-/// Writes an image onto a card.
-pub fn run(talk: Talk, arguments: &Flash) -> anyhow::Result<Box<dyn Report>> {
+/// Writes an image to a card.
+pub fn run(ui: Ui, arguments: &Flash) -> anyhow::Result<Box<dyn Report>> {
     let image = Image::open(&arguments.image)?;
-    let path = match &arguments.device {
-        Some(path) => path.clone(),
-        None => choose(talk)?,
-    };
-    let device = allowed(talk, arguments, &image, &path)?;
+    let target = Target::find(ui, arguments, &image)?;
     let expected = trust::expected(&image, &arguments.trust)?;
-    let settings = answers::gather(talk, &arguments.settings)?;
+    let settings = answers::gather(ui, &arguments.settings)?;
     let patches = match &settings {
         Some(settings) => customise::patches(&image, settings)?,
         None => Patches::default(),
     };
     let bmap = block_map(arguments, &image)?;
-    talk.typed(
+    let device = &target.device;
+    ui.consent(
         &device.name,
         arguments.erase.as_deref(),
-        &format!("Everything on it will be lost: {}.", line(&device)),
-        "--erase",
+        &target.what_is_lost(),
     )?;
-    let mut card = Node::open(&device.path).map_err(|error| open_error(&device, error))?;
-    let bars = talk.bars();
+    let mut card = target.open()?;
+    let bars = Shown::new(ui);
     let options = Options {
         patches: &patches,
         expected,
@@ -63,96 +59,12 @@ pub fn run(talk: Talk, arguments: &Flash) -> anyhow::Result<Box<dyn Report>> {
     drop(card);
     let ejected = !arguments.no_eject && eject(&device.path).unwrap_or(false);
     Ok(Box::new(Done {
-        device: device.path,
+        device: target.device.path,
         flashed,
         settings: settings.map(|settings| settings.render_without_secrets()),
         signed: expected.is_some() && !arguments.trust.unsigned,
         ejected,
     }))
-}
-
-/// The device, unless it must not be overwritten.
-fn allowed(talk: Talk, arguments: &Flash, image: &Image, path: &Path) -> anyhow::Result<Device> {
-    let device = devices::device(&Roots::live(), path)?;
-    let needed = image.content_size();
-    let mut built_in = arguments.built_in.clone();
-    match refusal(&device, needed, built_in.as_deref()) {
-        None => return Ok(device),
-        Some(Refusal::NotRemovable { .. }) if built_in.is_none() && talk.may_ask() => {
-            talk.say(line(&device));
-            built_in = talk.ask(&format!(
-                "It cannot be taken out of this computer. If it is the right one nevertheless, \
-                 type {}",
-                device.name
-            ))?;
-        }
-        Some(refusal) => return Err(refusal.into()),
-    }
-    match refusal(&device, needed, built_in.as_deref()) {
-        None => Ok(device),
-        Some(refusal) => Err(refusal.into()),
-    }
-}
-
-/// Has the person choose among the cards that may be written.
-fn choose(talk: Talk) -> anyhow::Result<PathBuf> {
-    let cards: Vec<Device> = devices::list(&Roots::live())?
-        .into_iter()
-        .filter(|device| refusal(device, None, None).is_none())
-        .collect();
-    if cards.is_empty() {
-        return Err(Refused::new(
-            Exit::DeviceNotFound,
-            "no card is attached that may be written",
-            "put one in; all disks are listed by: immich-appliance-image devices list",
-        )
-        .into());
-    }
-    let lines: Vec<String> = cards.iter().map(line).collect();
-    if !talk.may_ask() {
-        return Err(Refused::new(
-            Exit::Usage,
-            format!("no device was named; attached are:\n{}", lines.join("\n")),
-            "name one after the image",
-        )
-        .into());
-    }
-    let chosen = talk.choose("Which card", &lines)?;
-    cards
-        .get(chosen)
-        .map(|card| card.path.clone())
-        .context("nothing was chosen")
-}
-
-fn open_error(device: &Device, error: std::io::Error) -> anyhow::Error {
-    use nix::errno::Errno;
-    let refused = |exit, why: &str, mend: &str| {
-        Refused::new(exit, format!("{} {why}", device.path.display()), mend).into()
-    };
-    match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::EBUSY) => refused(
-            Exit::Refused,
-            "is in use by another program",
-            "close what uses it, or unmount it",
-        ),
-        Some(Errno::EACCES | Errno::EPERM) => refused(
-            Exit::Failed,
-            "may not be written by this user",
-            "run the command with sudo",
-        ),
-        Some(Errno::EROFS) => refused(
-            Exit::ReadOnlyDevice,
-            "is write-protected",
-            "look for a write-protect switch on the card or its adapter",
-        ),
-        Some(Errno::ENOENT | Errno::ENODEV | Errno::ENXIO | Errno::ENOMEDIUM) => {
-            DeviceError::NotFound {
-                path: device.path.clone(),
-            }
-            .into()
-        }
-        _ => anyhow::Error::new(error).context(format!("cannot open {}", device.path.display())),
-    }
 }
 
 /// The map given, or the one beside the image.
@@ -182,22 +94,22 @@ fn block_map(arguments: &Flash, image: &Image) -> anyhow::Result<Option<Bmap>> {
 impl Report for Done {
     fn text(&self) -> String {
         let mut text = format!(
-            "{} is flashed: {}, {}.",
+            "{} is written: {}, {}.",
             self.device.display(),
             size(self.flashed.size),
             if self.flashed.compared > 0 {
-                "read back and the same"
+                "read back and identical"
             } else {
                 "not read back"
             }
         );
         if let Some(settings) = &self.settings {
-            text += &format!("\nThe box takes over at its first start:\n\n{settings}");
+            text += &format!("\nThe box applies at its first start:\n\n{settings}");
         }
         text += if self.ejected {
-            "\nThe card is ejected. Put it into the box and switch it on."
+            "\nThe card is ejected. Put it into the box and switch the box on."
         } else {
-            "\nTake the card out, put it into the box and switch it on."
+            "\nTake the card out, put it into the box and switch the box on."
         };
         text
     }

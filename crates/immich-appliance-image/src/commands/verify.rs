@@ -8,11 +8,11 @@ use appliance_image::card::Node;
 use appliance_image::customise::{self, Found};
 use appliance_image::source::Image;
 use appliance_image::verify::{self, Verified};
+use appliance_terminal::{Report, Ui, size};
 use serde::Serialize;
 
 use crate::cli::Verify;
-use crate::report::{Report, size};
-use crate::talk::Talk;
+use crate::progress::Shown;
 use crate::trust;
 
 #[derive(Debug, Serialize)]
@@ -34,12 +34,12 @@ struct Looked {
 }
 
 /// Checks an image or a card and says what is on it.
-pub fn run(talk: Talk, arguments: &Verify) -> anyhow::Result<Box<dyn Report>> {
+pub fn run(ui: Ui, arguments: &Verify) -> anyhow::Result<Box<dyn Report>> {
     let is_device = std::fs::metadata(&arguments.target)
         .with_context(|| format!("cannot read {}", arguments.target.display()))?
         .file_type()
         .is_block_device();
-    let bars = talk.bars();
+    let bars = Shown::new(ui);
     let (verified, expected, found) = if is_device {
         let found = customise::look_at_device(&arguments.target)?;
         match &arguments.image {
@@ -92,14 +92,15 @@ impl Report for Looked {
         let target = self.target.display();
         let mut lines = vec![match &self.verified {
             Some(verified) if self.signed => format!(
-                "{target} is what was released: {}, read to its end.",
+                "{target} is what was released: {}, read to the end.",
                 size(verified.size)
             ),
             Some(verified) => format!(
-                "{target} is undamaged: {}, read to its end. No signature vouches for it.",
+                "{target} can be read to the end: {}. Whether it is what was released is not known: no \
+                 signature was checked.",
                 size(verified.size)
             ),
-            None => format!("{target} was not compared; give its image with --image."),
+            None => format!("{target} was not compared: give its image with --image."),
         }];
         lines.push(format!(
             "{} partitions ({:?}); firmware: {}",
@@ -108,7 +109,9 @@ impl Report for Looked {
             self.firmware
         ));
         match &self.settings {
-            Some(settings) => lines.push(format!("Settings for the first start:\n\n{settings}")),
+            Some(settings) => lines.push(format!(
+                "Settings that wait for the first start:\n\n{settings}"
+            )),
             None if self.problems.is_empty() => lines.push("No settings wait on it.".into()),
             None => {
                 lines.push("The settings on it are not valid:".into());
@@ -116,7 +119,7 @@ impl Report for Looked {
             }
         }
         if let Some(applied) = &self.applied {
-            lines.push(format!("The box took settings over:\n\n{applied}"));
+            lines.push(format!("The box applied settings:\n\n{applied}"));
         }
         if let Some(error) = &self.error {
             lines.push(format!("The box reported:\n\n{error}"));
