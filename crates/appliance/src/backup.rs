@@ -7,3 +7,5 @@ mod placement;
 pub(crate) mod repository;
 pub mod restore;
 pub mod run;
+
+pub use repository::NamedRepository;

@@ -34,6 +34,16 @@ impl Stage {
             Stage::Kit => "kit",
         }
     }
+
+    /// What it is about.
+    pub fn doc(self) -> &'static str {
+        match self {
+            Stage::Drive => "The encrypted drive, with Immich running from it",
+            Stage::Backups => "A repository, and a first backup in it",
+            Stage::Remote => "Reaching the box from outside through a Tailscale network",
+            Stage::Kit => "The sheet of paper with which everything is recovered",
+        }
+    }
 }
 
 /// What a person decided, kept on the card.

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use appliance_config::Choice;
+use appliance_terminal::Exit;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -25,7 +26,7 @@ pub use drive::{
 };
 pub use remote::{AuthKey, RemoteCommand, RemoteDisable, RemoteEnroll, RemoteStatus};
 pub use secrets::{Destruction, NewDrive, Passphrase, RepositoryAccess, Selected};
-pub use setup::{Setup, Stage};
+pub use setup::Setup;
 
 /// Takes one word of a choice; the help says what each means.
 fn choice<T>() -> impl TypedValueParser<Value = T>
@@ -37,14 +38,26 @@ where
     PossibleValuesParser::new(words).try_map(|word| word.parse())
 }
 
+/// The exit codes that this command ends with.
+pub const EXITS: [Exit; 12] = [
+    Exit::Done,
+    Exit::Failed,
+    Exit::Usage,
+    Exit::WrongPassphrase,
+    Exit::DriveNotFound,
+    Exit::SeveralDrives,
+    Exit::ForeignDrive,
+    Exit::BlankDrive,
+    Exit::ReadOnlyDrive,
+    Exit::Refused,
+    Exit::DriveLocked,
+    Exit::Busy,
+];
+
 /// The photo server that a family owns: unlock, start, back up, recover.
 #[derive(Debug, Parser)]
 #[command(name = "immich-appliance", version, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong passphrase, \
-4 drive not found, 5 several drives, 6 foreign drive, 7 blank drive, 8 read-only drive, \
-9 refused, 10 drive locked, 11 busy."
-)]
+#[command(after_help = Exit::list(&EXITS))]
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]
@@ -92,7 +105,7 @@ pub enum Command {
     Restart,
     /// Show the drive, the services, the last good backup, disk space and address
     Status,
-    /// Look for what is wrong and say how to mend it
+    /// Look for what is wrong and say what helps
     Doctor(Doctor),
     /// Back up to an encrypted repository, look into it, restore from it
     #[command(subcommand)]

@@ -1,4 +1,5 @@
-//! One file per command. Each takes the context and its arguments, and returns a report.
+//! One file for a command or a few that belong together. Each turns its arguments into the
+//! options of one operation of the library, and what that returns into a report.
 
 pub mod backup;
 pub mod completions;
@@ -10,9 +11,7 @@ pub mod generate;
 pub mod lock;
 pub mod recover;
 pub mod remote;
-pub mod restart;
 pub mod setup;
 pub mod start;
 pub mod status;
-pub mod stop;
 pub mod unlock;

@@ -129,7 +129,7 @@ fn with_json_an_error_is_one_document_with_its_exit_code() {
     assert_eq!(output.status.code(), Some(4));
     assert_eq!(document["error"]["code"], 4);
     assert_eq!(document["error"]["exit"], "drive-not-found");
-    assert!(document["error"]["mend"].is_string());
+    assert!(document["error"]["help"].is_string());
 }
 
 #[test]

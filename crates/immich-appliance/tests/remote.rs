@@ -350,7 +350,7 @@ fn what_goes_wrong_says_what_to_do() {
         "{message}"
     );
     assert!(
-        error["error"]["mend"]
+        error["error"]["help"]
             .as_str()
             .unwrap()
             .contains("--auth-key-file")
@@ -369,7 +369,7 @@ fn what_goes_wrong_says_what_to_do() {
             .contains("expired")
     );
     assert!(
-        error["error"]["mend"]
+        error["error"]["help"]
             .as_str()
             .unwrap()
             .contains("new auth key")
@@ -381,7 +381,7 @@ fn what_goes_wrong_says_what_to_do() {
     assert_eq!(code, 1, "{error}");
     assert!(error["error"]["message"].as_str().unwrap().contains(&wrong));
     assert!(
-        error["error"]["mend"]
+        error["error"]["help"]
             .as_str()
             .unwrap()
             .contains("--login-server")
@@ -404,7 +404,7 @@ fn what_goes_wrong_says_what_to_do() {
     let (code, error) = it.json(&[&enrol[..], &["https://other.example"]].concat());
     assert_eq!(code, 9, "{error}");
     assert!(
-        error["error"]["mend"]
+        error["error"]["help"]
             .as_str()
             .unwrap()
             .contains("--forget")
@@ -420,7 +420,7 @@ fn what_goes_wrong_says_what_to_do() {
             .contains("not running")
     );
     assert!(
-        error["error"]["mend"]
+        error["error"]["help"]
             .as_str()
             .unwrap()
             .contains("systemctl start tailscaled")
@@ -455,7 +455,7 @@ fn the_key_is_warned_of_before_it_expires_and_renewed_after() {
     });
     let bad = it.finding_of_doctor();
     assert_eq!(bad["verdict"], "bad");
-    assert_eq!(bad["mend"], "immich-appliance remote enroll");
+    assert_eq!(bad["help"], "immich-appliance remote enroll");
     assert_eq!(it.json(&["remote", "status", "--alarm"]).0, 1);
 
     let (code, enrolled) = it.enrol_by_key();

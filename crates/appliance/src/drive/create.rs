@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use appliance_config::Encryption;
+use appliance_config::{CipherChoice, Encryption};
 use appliance_drive::cipher::Cipher;
 use appliance_drive::find::Found;
 use appliance_drive::inspect::{self, BlockDevice, Note};
@@ -22,8 +22,8 @@ use crate::{Appliance, Result};
 pub struct NewDrive {
     /// Whether it is encrypted.
     pub encryption: Encryption,
-    /// Its cipher; `None` for the one that is fast on this machine.
-    pub cipher: Option<Cipher>,
+    /// Its cipher.
+    pub cipher: CipherChoice,
 }
 
 /// What [`create`] makes.
@@ -106,10 +106,14 @@ pub(crate) fn carry_out(
     let (uuid, cipher, node) = match how.encryption {
         Encryption::None => (None, None, path.clone()),
         Encryption::Luks2 => {
-            let cipher = how.cipher.unwrap_or_else(|| {
-                appliance.say("Measuring the ciphers …");
-                disks.cipher()
-            });
+            let cipher = match how.cipher {
+                CipherChoice::AesXts => Cipher::AesXts,
+                CipherChoice::Adiantum => Cipher::Adiantum,
+                CipherChoice::Auto => {
+                    appliance.say("Measuring the ciphers …");
+                    disks.cipher()
+                }
+            };
             let limits = appliance.keyslot_limits()?;
             let key = RecoveryKey::generate()?;
             appliance.say(format!("Encrypting {} with {cipher} …", path.display()));

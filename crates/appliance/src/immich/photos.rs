@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use appliance_config::Settings;
+use appliance_config::{DatabaseSettings, Settings};
 use appliance_files::Owner;
 use appliance_immich::api::Client;
 use appliance_immich::database::{
@@ -52,7 +52,7 @@ pub trait Photos {
 /// Immich on this machine.
 #[derive(Debug)]
 pub struct LivePhotos {
-    settings: appliance_config::Database,
+    settings: DatabaseSettings,
     url: String,
     installed: OnceCell<u32>,
 }

@@ -3,7 +3,10 @@
 
 use std::path::PathBuf;
 
+use appliance::backup::NamedRepository;
 use appliance_config::{CipherChoice, Encryption, Settings};
+use appliance_drive::find::Wanted;
+use appliance_terminal::Ui;
 use clap::Args;
 
 use super::choice;
@@ -15,6 +18,14 @@ pub struct Selected {
     /// remembered one, or the only LUKS drive attached]
     #[arg(long, value_name = "ID")]
     pub drive: Option<String>,
+}
+
+impl Selected {
+    /// The drive that was named.
+    pub fn wanted(&self) -> Option<Wanted> {
+        // Parsing a name cannot fail: what is no UUID and no path is a name.
+        self.drive.as_ref().and_then(|id| id.parse().ok())
+    }
 }
 
 /// Where the drive's passphrase comes from, if not from a prompt. The systemd
@@ -55,8 +66,11 @@ pub struct NewDrive {
 
 impl NewDrive {
     /// What was said, else what the configuration says.
-    pub fn encryption(&self, settings: &Settings) -> Encryption {
-        self.encryption.unwrap_or(settings.drive.encryption)
+    pub fn how(&self, settings: &Settings) -> appliance::drive::create::NewDrive {
+        appliance::drive::create::NewDrive {
+            encryption: self.encryption.unwrap_or(settings.drive.encryption),
+            cipher: self.cipher,
+        }
     }
 }
 
@@ -80,6 +94,24 @@ pub struct RepositoryAccess {
     pub repository_password_fd: Option<i32>,
 }
 
+impl RepositoryAccess {
+    /// A repository by its address, with what was said of its server. The key's ID is no secret,
+    /// and is asked for here.
+    pub fn named(&self, address: &str, ui: Ui) -> anyhow::Result<NamedRepository> {
+        let access_key_id = match &self.access_key_id {
+            None if address.starts_with("s3:") && ui.may_ask() => {
+                Some(ui.ask("S3 access key ID", "--access-key-id")?)
+            }
+            given => given.clone(),
+        };
+        Ok(NamedRepository {
+            address: address.to_owned(),
+            access_key_id,
+            region: self.region.clone(),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -95,7 +127,7 @@ mod tests {
         };
         let mut settings = Settings::default();
         settings.drive.encryption = configured;
-        create.new_drive.encryption(&settings)
+        create.new_drive.how(&settings).encryption
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Completions};
-use crate::report::{Report, Said};
+use appliance_terminal::{Report, Said};
 
 /// Prints the completion script of a shell.
 pub fn run(arguments: &Completions) -> anyhow::Result<Box<dyn Report>> {

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context;
+use appliance_terminal::reference::{command_line, write_page};
+use appliance_terminal::{Exit, Report, Said};
 use clap::{CommandFactory, ValueEnum};
 use clap_complete::Shell;
 
 use crate::cli::{Cli, Generate};
-use crate::exit::Exit;
-use crate::report::{Report, Said};
 
 /// Writes everything that is generated.
 pub fn run(arguments: &Generate) -> anyhow::Result<Box<dyn Report>> {
@@ -40,47 +40,11 @@ fn completions(folder: &Path) -> anyhow::Result<()> {
 }
 
 fn reference(folder: &Path) -> anyhow::Result<()> {
-    create(folder)?;
-    write(&folder.join("command-line.md"), &command_line_page())?;
-    write(&folder.join("exit-codes.md"), &exit_codes_page())?;
-    write(&folder.join("configuration.md"), &configuration_page())
-}
-
-fn command_line_page() -> String {
-    let mut page = String::from("# Command line\n\n");
-    let mut command = Cli::command();
-    command.build();
-    describe(&mut page, &command, "immich-appliance");
-    page
-}
-
-/// One section a command: what its --help says.
-fn describe(page: &mut String, command: &clap::Command, name: &str) {
-    // The width must not depend on the terminal that generates the page.
-    let mut shown = command.clone().term_width(100).bin_name(name);
-    let help = shown.render_long_help().to_string();
-    // Writing to a String does not fail.
-    let _ = write!(page, "## `{name}`\n\n```text\n{}\n```\n\n", help.trim_end());
-    for sub in command
-        .get_subcommands()
-        .filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
-    {
-        describe(page, sub, &format!("{name} {}", sub.get_name()));
-    }
-}
-
-fn exit_codes_page() -> String {
-    let mut page = String::from("# Exit codes\n\n| code | name | meaning |\n|---|---|---|\n");
-    for exit in Exit::ALL {
-        let _ = writeln!(
-            page,
-            "| {} | `{}` | {} |",
-            exit.code(),
-            exit.name(),
-            exit.meaning()
-        );
-    }
-    page
+    let commands = format!("# Command line\n\n{}", command_line(Cli::command()));
+    let exits = format!("# Exit codes\n\n{}", Exit::table(&Exit::ALL));
+    write_page(folder, "command-line.md", &commands)?;
+    write_page(folder, "exit-codes.md", &exits)?;
+    write_page(folder, "configuration.md", &configuration_page())
 }
 
 fn configuration_page() -> String {
@@ -102,8 +66,4 @@ fn configuration_page() -> String {
 
 fn create(folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
-}
-
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,71 +1,22 @@
 //! `setup` and `greeting`: from a box that has nothing to one that is backed up, one stage after
 //! the other; each can be left out, and gone on with later.
 
-mod facts;
 mod guide;
-mod stages;
 
+use appliance::Appliance;
+use appliance::health::look;
+use appliance::setup::{Decisions, Stage, StageLine, StageProgress, next, stages};
+use appliance_terminal::{Report, Told};
 use serde::Serialize;
 
-use crate::cli::{Setup, Stage};
-use crate::context::Context;
-use crate::report::Report;
-use facts::{Facts, Noted};
-use stages::{Line, Progress, lines, next};
+use crate::cli::Setup;
+use crate::run::Run;
 
 #[derive(Debug, Serialize)]
 struct Seen {
-    stages: Vec<Line>,
+    stages: Vec<StageLine>,
     /// The one next command.
     next: Option<String>,
-}
-
-/// Guides through the stages; without a terminal it says what is open.
-pub fn run(context: &Context, arguments: &Setup) -> anyhow::Result<Box<dyn Report>> {
-    let mut noted = Noted::load(context)?;
-    let before = noted.clone();
-    if arguments.again {
-        noted.skipped.clear();
-    }
-    for stage in &arguments.skip {
-        if !noted.skipped.contains(stage) {
-            noted.skipped.push(*stage);
-        }
-    }
-    if noted != before {
-        noted.save(context)?;
-    }
-    if context.ui.may_ask() {
-        for stage in Stage::ALL {
-            // Looked at anew: a stage may have brought a later one along.
-            let facts = Facts::gather(context)?;
-            let line = lines(&facts, &noted)
-                .into_iter()
-                .find(|line| line.stage == stage);
-            if let Some(line) = line {
-                guide::guide(context, &line, &facts, &mut noted)?;
-            }
-        }
-    }
-    Ok(Box::new(seen(&Facts::gather(context)?, &noted)))
-}
-
-/// The state in a few lines and the one next step, for whoever signs in.
-pub fn greeting(context: &Context) -> anyhow::Result<Box<dyn Report>> {
-    let facts = Facts::gather(context)?;
-    let noted = Noted::load(context)?;
-    let next = next(&facts, &noted);
-    Ok(Box::new(Greeted {
-        state: facts.in_words(),
-        next,
-    }))
-}
-
-fn seen(facts: &Facts, noted: &Noted) -> Seen {
-    Seen {
-        stages: lines(facts, noted),
-        next: next(facts, noted),
-    }
 }
 
 #[derive(Debug, Serialize)]
@@ -74,41 +25,77 @@ struct Greeted {
     next: Option<String>,
 }
 
-impl Report for Greeted {
-    fn text(&self) -> String {
-        match &self.next {
-            Some(next) => format!("{}\nNext: {next}", self.state),
-            None => self.state.clone(),
+/// Guides through the stages; without a terminal it says what is open.
+pub fn run(run: &Run, arguments: &Setup) -> anyhow::Result<Box<dyn Report>> {
+    let appliance = run.appliance();
+    let mut decisions = decided(&appliance, arguments)?;
+    if run.ui.may_ask() {
+        for stage in Stage::ALL {
+            // Looked at anew: a stage may have brought a later one along.
+            let condition = look(&appliance)?;
+            let line = stages(&condition, &decisions)
+                .into_iter()
+                .find(|line| line.stage == stage);
+            if let Some(line) = line {
+                guide::guide(run, &line, &condition, &mut decisions)?;
+            }
         }
     }
-
-    fn json(&self) -> serde_json::Result<serde_json::Value> {
-        serde_json::to_value(self)
-    }
+    let condition = look(&appliance)?;
+    let seen = Seen {
+        stages: stages(&condition, &decisions),
+        next: next(&condition, &decisions),
+    };
+    Ok(Box::new(Told::new(seen, text)))
 }
 
-impl Report for Seen {
-    fn text(&self) -> String {
-        let mut lines: Vec<String> = self
-            .stages
-            .iter()
-            .map(|line| {
-                let mark = match line.progress {
-                    Progress::Done => "done",
-                    Progress::Skipped => "left out",
-                    Progress::Open => "open",
-                };
-                format!("{:10}{mark:10}{}", line.stage.name(), line.state)
-            })
-            .collect();
-        lines.push(match &self.next {
-            Some(next) => format!("Next: {next}"),
-            None => "All is set up.".into(),
-        });
-        lines.join("\n")
+/// What was decided before, with what the arguments decide.
+fn decided(appliance: &Appliance, arguments: &Setup) -> anyhow::Result<Decisions> {
+    let mut decisions = Decisions::load(appliance)?;
+    let before = decisions.clone();
+    if arguments.again {
+        decisions.skipped.clear();
     }
+    for stage in &arguments.skip {
+        if !decisions.skipped.contains(stage) {
+            decisions.skipped.push(*stage);
+        }
+    }
+    if decisions != before {
+        decisions.save(appliance)?;
+    }
+    Ok(decisions)
+}
 
-    fn json(&self) -> serde_json::Result<serde_json::Value> {
-        serde_json::to_value(self)
-    }
+/// The state in a few lines and the one next step, for whoever signs in.
+pub fn greeting(run: &Run) -> anyhow::Result<Box<dyn Report>> {
+    let appliance = run.appliance();
+    let condition = look(&appliance)?;
+    let greeted = Greeted {
+        state: condition.in_one_line(),
+        next: next(&condition, &Decisions::load(&appliance)?),
+    };
+    Ok(Box::new(Told::new(greeted, |greeted| {
+        match &greeted.next {
+            Some(next) => format!("{}\nNext: {next}", greeted.state),
+            None => greeted.state.clone(),
+        }
+    })))
+}
+
+fn text(seen: &Seen) -> String {
+    let line = |line: &StageLine| {
+        let mark = match line.progress {
+            StageProgress::Done => "done",
+            StageProgress::Skipped => "left out",
+            StageProgress::Open => "open",
+        };
+        format!("{:10}{mark:10}{}", line.stage.name(), line.state)
+    };
+    let mut lines: Vec<String> = seen.stages.iter().map(line).collect();
+    lines.push(match &seen.next {
+        Some(next) => format!("Next: {next}"),
+        None => "All is set up.".into(),
+    });
+    lines.join("\n")
 }

@@ -10,9 +10,7 @@ fn refused(home: &Home, arguments: &str, code: i32, words: &str, disks: &[&Disk]
     let before = fingerprints(disks)?;
     let output = home.run(arguments)?;
     ensure!(
-        output.status == code
-            && output.stderr.contains(words)
-            && output.stderr.contains("to mend: "),
+        output.status == code && output.stderr.contains(words) && output.stderr.contains("help: "),
         "{arguments}: expected {code} and \"{words}\", got {}: {}",
         output.status,
         output.stderr

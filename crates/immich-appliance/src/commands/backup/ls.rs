@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use appliance_backup::snapshot::{self, Entry, Kind};
+use appliance::backup::browse::{ListOptions, list};
+use appliance_backup::snapshot::{Entry, Kind};
+use appliance_terminal::{Report, Told, size, table};
 use serde::Serialize;
 
 use crate::cli::BackupLs;
-use crate::context::Context;
-use crate::report::{Report, size, table};
-use crate::steps::repository;
+use crate::run::Run;
 
 #[derive(Debug, Serialize)]
 struct Listed {
@@ -26,22 +26,18 @@ struct Listing {
 }
 
 /// Lists the files of a snapshot.
-pub fn run(context: &Context, arguments: &BackupLs) -> anyhow::Result<Box<dyn Report>> {
-    let repository = repository::open(context)?;
-    let snapshot = snapshot::find(&repository, &arguments.snapshot)?;
-    let path = arguments
-        .path
-        .as_deref()
-        .unwrap_or_else(|| context.mount_point());
-    let entries = if arguments.recursive {
-        snapshot::ls_recursive(&repository, &snapshot, path)?
-    } else {
-        snapshot::ls(&repository, &snapshot, path)?
+pub fn run(run: &Run, arguments: &BackupLs) -> anyhow::Result<Box<dyn Report>> {
+    let options = ListOptions {
+        snapshot: arguments.snapshot.clone(),
+        path: arguments.path.clone(),
+        recursive: arguments.recursive,
     };
-    Ok(Box::new(Listing {
-        snapshot: snapshot.id,
+    let (snapshot, entries) = list(&run.appliance(), &options)?;
+    let listing = Listing {
+        snapshot,
         entries: entries.into_iter().map(Listed::from).collect(),
-    }))
+    };
+    Ok(Box::new(Told::new(listing, text)))
 }
 
 impl From<Entry> for Listed {
@@ -61,28 +57,18 @@ impl From<Entry> for Listed {
     }
 }
 
-impl Report for Listing {
-    fn text(&self) -> String {
-        let rows: Vec<[String; 4]> = self
-            .entries
-            .iter()
-            .map(|entry| {
-                [
-                    format!("{:04o}", entry.mode & 0o7777),
-                    if entry.kind == "file" {
-                        size(entry.size)
-                    } else {
-                        entry.kind.into()
-                    },
-                    entry.modified.clone().unwrap_or_default(),
-                    entry.path.display().to_string(),
-                ]
-            })
-            .collect();
-        table(&rows)
-    }
-
-    fn json(&self) -> serde_json::Result<serde_json::Value> {
-        serde_json::to_value(self)
-    }
+fn text(listing: &Listing) -> String {
+    let row = |entry: &Listed| {
+        [
+            format!("{:04o}", entry.mode & 0o7777),
+            if entry.kind == "file" {
+                size(entry.size)
+            } else {
+                entry.kind.into()
+            },
+            entry.modified.clone().unwrap_or_default(),
+            entry.path.display().to_string(),
+        ]
+    };
+    table(&listing.entries.iter().map(row).collect::<Vec<_>>())
 }

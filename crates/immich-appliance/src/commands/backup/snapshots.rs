@@ -1,11 +1,13 @@
 //! `backup snapshots`
 
-use appliance_backup::snapshot::{self, Filter, Snapshot};
+use std::path::PathBuf;
+
+use appliance::backup::browse::snapshots;
+use appliance_backup::snapshot::Snapshot;
+use appliance_terminal::{Report, Told, size, table};
 use serde::Serialize;
 
-use crate::context::Context;
-use crate::report::{Report, size, table};
-use crate::steps::repository;
+use crate::run::Run;
 
 #[derive(Debug, Serialize)]
 struct Listed {
@@ -15,7 +17,7 @@ struct Listed {
     complete: bool,
     files: Option<u64>,
     bytes: Option<u64>,
-    paths: Vec<std::path::PathBuf>,
+    paths: Vec<PathBuf>,
     tags: Vec<String>,
 }
 
@@ -25,16 +27,10 @@ struct Snapshots {
 }
 
 /// Lists the snapshots.
-pub fn run(context: &Context) -> anyhow::Result<Box<dyn Report>> {
-    let repository = repository::open(context)?;
-    let all = Filter {
-        incomplete: true,
-        ..Filter::default()
-    };
-    let snapshots = snapshot::list(&repository, &all)?;
-    Ok(Box::new(Snapshots {
-        snapshots: snapshots.into_iter().map(Listed::from).collect(),
-    }))
+pub fn run(run: &Run) -> anyhow::Result<Box<dyn Report>> {
+    let snapshots = snapshots(&run.appliance())?;
+    let snapshots = snapshots.into_iter().map(Listed::from).collect();
+    Ok(Box::new(Told::new(Snapshots { snapshots }, text)))
 }
 
 impl From<Snapshot> for Listed {
@@ -52,33 +48,25 @@ impl From<Snapshot> for Listed {
     }
 }
 
-impl Report for Snapshots {
-    fn text(&self) -> String {
-        if self.snapshots.is_empty() {
-            return "There are no snapshots yet.\nNext: immich-appliance backup run".into();
-        }
-        let mut rows = vec![["ID", "TIME", "HOST", "FILES", "SIZE", ""].map(String::from)];
-        for snapshot in &self.snapshots {
-            rows.push([
-                snapshot.id.get(..8).unwrap_or(&snapshot.id).to_owned(),
-                snapshot.time.clone(),
-                snapshot.host.clone(),
-                snapshot
-                    .files
-                    .map(|files| files.to_string())
-                    .unwrap_or_default(),
-                snapshot.bytes.map(size).unwrap_or_default(),
-                if snapshot.complete {
-                    String::new()
-                } else {
-                    "incomplete".into()
-                },
-            ]);
-        }
-        table(&rows)
+fn text(listed: &Snapshots) -> String {
+    if listed.snapshots.is_empty() {
+        return "There are no snapshots yet.\nNext: immich-appliance backup run".into();
     }
-
-    fn json(&self) -> serde_json::Result<serde_json::Value> {
-        serde_json::to_value(self)
+    let mut rows = vec![["ID", "TIME", "HOST", "FILES", "SIZE", ""].map(String::from)];
+    for snapshot in &listed.snapshots {
+        let files = snapshot.files.map(|files| files.to_string());
+        rows.push([
+            snapshot.id.get(..8).unwrap_or(&snapshot.id).to_owned(),
+            snapshot.time.clone(),
+            snapshot.host.clone(),
+            files.unwrap_or_default(),
+            snapshot.bytes.map(size).unwrap_or_default(),
+            if snapshot.complete {
+                String::new()
+            } else {
+                "incomplete".into()
+            },
+        ]);
     }
+    table(&rows)
 }

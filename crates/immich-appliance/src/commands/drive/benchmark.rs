@@ -2,35 +2,28 @@
 
 use appliance_drive::cipher::{self, Cipher, Reason, Speed};
 
-use crate::context::Context;
-use crate::report::{Report, table};
+use appliance_terminal::{Report, Told, table};
 
-struct Benchmark(cipher::Report);
+use crate::run::Run;
 
 /// Measures the ciphers on this machine.
-pub fn run(context: &Context) -> anyhow::Result<Box<dyn Report>> {
-    context.ui.say("Measuring …");
-    Ok(Box::new(Benchmark(cipher::measure())))
+pub fn run(run: &Run) -> anyhow::Result<Box<dyn Report>> {
+    run.ui.say("Measuring …");
+    Ok(Box::new(Told::new(cipher::measure(), text)))
 }
 
-impl Report for Benchmark {
-    fn text(&self) -> String {
-        let rows = [
-            ["CIPHER", "WRITING", "READING"].map(String::from),
-            row(Cipher::AesXts, &self.0.aes_xts),
-            row(Cipher::Adiantum, &self.0.adiantum),
-        ];
-        format!(
-            "{}\nA drive made here gets {}: {}.",
-            table(&rows),
-            self.0.choice,
-            reason(self.0.reason)
-        )
-    }
-
-    fn json(&self) -> serde_json::Result<serde_json::Value> {
-        serde_json::to_value(&self.0)
-    }
+fn text(measured: &cipher::Report) -> String {
+    let rows = [
+        ["CIPHER", "WRITING", "READING"].map(String::from),
+        row(Cipher::AesXts, &measured.aes_xts),
+        row(Cipher::Adiantum, &measured.adiantum),
+    ];
+    format!(
+        "{}\nA drive made here gets {}: {}.",
+        table(&rows),
+        measured.choice,
+        reason(measured.reason)
+    )
 }
 
 fn row(cipher: Cipher, speed: &Speed) -> [String; 3] {

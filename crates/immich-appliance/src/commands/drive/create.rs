@@ -1,56 +1,30 @@
 //! `drive create`
 
-use std::path::PathBuf;
+use appliance::drive::create::{CreateOptions, Created, create};
+use appliance_terminal::{Report, Told};
 
-use appliance_config::Encryption;
-use serde::Serialize;
-
+use crate::answers::Answers;
 use crate::cli::DriveCreate;
-use crate::context::Context;
-use crate::report::Report;
-use crate::secrets;
-use crate::steps::{create, open};
-
-#[derive(Debug, Serialize)]
-struct Made {
-    device: PathBuf,
-    uuid: String,
-    cipher: Option<String>,
-    mounted_at: PathBuf,
-}
+use crate::run::Run;
 
 /// Makes a drive for Immich.
-pub fn run(context: &Context, arguments: &DriveCreate) -> anyhow::Result<Box<dyn Report>> {
-    let _lock = context.exclusively()?;
-    open::nothing_is_open(context, "create a drive")?;
-    let device = create::consented(context, &arguments.device, &arguments.destruction)?;
-    let passphrase = match arguments.new_drive.encryption(&context.settings) {
-        Encryption::None => appliance_secret::Secret::default(),
-        Encryption::Luks2 => {
-            let source = secrets::passphrase_source(context.ui, &arguments.passphrase)?;
-            secrets::obtain_new(context.ui, &source, "Passphrase for the new drive")?
-        }
+pub fn run(run: &Run, arguments: &DriveCreate) -> anyhow::Result<Box<dyn Report>> {
+    let answers = Answers::default()
+        .new_drive(&arguments.new_drive, &arguments.passphrase)
+        .erase(&arguments.destruction);
+    let options = CreateOptions {
+        device: arguments.device.clone(),
+        how: arguments.new_drive.how(&run.settings),
     };
-    let created = create::create(context, &device, &arguments.new_drive, &passphrase)?;
-    Ok(Box::new(Made {
-        device: created.device,
-        uuid: created.uuid.to_string(),
-        cipher: created.cipher,
-        mounted_at: context.mount_point().to_owned(),
-    }))
+    let created = create(&run.answered(answers), &options)?;
+    Ok(Box::new(Told::new(created, text)))
 }
 
-impl Report for Made {
-    fn text(&self) -> String {
-        format!(
-            "The drive on {} is ready ({}), mounted at {}.\nNext: immich-appliance unlock --start",
-            self.device.display(),
-            self.cipher.as_deref().unwrap_or("not encrypted"),
-            self.mounted_at.display()
-        )
-    }
-
-    fn json(&self) -> serde_json::Result<serde_json::Value> {
-        serde_json::to_value(self)
-    }
+pub(crate) fn text(created: &Created) -> String {
+    format!(
+        "The drive on {} is ready ({}), mounted at {}.\nNext: immich-appliance unlock --start",
+        created.device.display(),
+        created.cipher.as_deref().unwrap_or("not encrypted"),
+        created.mounted_at.display()
+    )
 }

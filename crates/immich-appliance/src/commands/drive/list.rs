@@ -1,11 +1,11 @@
 //! `drive list`
 
+use appliance::drive::info::{describe, list};
 use appliance_drive::inspect::{self, BlockDevice, Transport};
+use appliance_terminal::{Report, Told, size, table};
 use serde::Serialize;
 
-use crate::context::Context;
-use crate::report::{Report, size, table};
-use crate::steps::create::describe;
+use crate::run::Run;
 
 #[derive(Debug, Serialize)]
 struct Drives {
@@ -13,28 +13,21 @@ struct Drives {
 }
 
 /// Lists the drives attached, and what is on them.
-pub fn run(context: &Context) -> anyhow::Result<Box<dyn Report>> {
-    Ok(Box::new(Drives {
-        drives: inspect::list(&context.system)?,
-    }))
+pub fn run(run: &Run) -> anyhow::Result<Box<dyn Report>> {
+    let drives = list(&run.appliance())?;
+    Ok(Box::new(Told::new(Drives { drives }, text)))
 }
 
-impl Report for Drives {
-    fn text(&self) -> String {
-        let mut rows =
-            vec![["DEVICE", "SIZE", "BY", "MODEL", "HOLDS", "MAY BE USED"].map(String::from)];
-        for drive in &self.drives {
-            rows.push(row(drive, ""));
-            for partition in &drive.partitions {
-                rows.push(row(partition, "  "));
-            }
+fn text(drives: &Drives) -> String {
+    let mut rows =
+        vec![["DEVICE", "SIZE", "BY", "MODEL", "HOLDS", "MAY BE USED"].map(String::from)];
+    for drive in &drives.drives {
+        rows.push(row(drive, ""));
+        for partition in &drive.partitions {
+            rows.push(row(partition, "  "));
         }
-        table(&rows)
     }
-
-    fn json(&self) -> serde_json::Result<serde_json::Value> {
-        serde_json::to_value(self)
-    }
+    table(&rows)
 }
 
 fn row(device: &BlockDevice, indent: &str) -> [String; 6] {

@@ -1,13 +1,12 @@
 //! `remote status`
 
+use appliance::remote::{self, Remote};
 use appliance_tailnet::standing::State;
+use appliance_terminal::{Exit, Report, Told};
 use serde::Serialize;
 
 use crate::cli::RemoteStatus;
-use crate::context::Context;
-use crate::exit::Exit;
-use crate::report::Report;
-use crate::steps::remote::{self, Remote};
+use crate::run::Run;
 
 #[derive(Debug, Serialize)]
 struct Status {
@@ -19,66 +18,49 @@ struct Status {
 }
 
 /// Shows how the box is reached through its Tailscale network.
-pub fn run(context: &Context, arguments: &RemoteStatus) -> anyhow::Result<Box<dyn Report>> {
-    let remote = remote::look(context)?;
+pub fn run(run: &Run, arguments: &RemoteStatus) -> anyhow::Result<Box<dyn Report>> {
+    let remote = remote::look(&run.appliance())?;
     let trouble = remote.key_trouble();
     if let Some(trouble) = &trouble {
-        context.ui.warn(trouble);
+        run.ui.warn(trouble);
     }
-    Ok(Box::new(Status {
+    let status = Status {
         next: remote.next(),
         alarm: trouble.filter(|_| arguments.alarm),
         remote,
-    }))
+    };
+    let exit = if status.alarm.is_some() {
+        Exit::Failed
+    } else {
+        Exit::Done
+    };
+    Ok(Box::new(Told::new(status, text).with_exit(exit)))
 }
 
-impl Report for Status {
-    fn text(&self) -> String {
-        let standing = &self.remote.standing;
-        let mut lines = vec![format!("{:10}{}", "state", standing.state.text())];
-        let mut line = |name: &str, value: Option<String>| {
-            lines.extend(value.map(|value| format!("{name:10}{value}")));
+fn text(status: &Status) -> String {
+    let standing = &status.remote.standing;
+    let mut lines = vec![format!("{:10}{}", "state", standing.state.text())];
+    let mut line = |name: &str, value: Option<String>| {
+        lines.extend(value.map(|value| format!("{name:10}{value}")));
+    };
+    if standing.state != State::NotEnrolled {
+        let addresses: Vec<_> = standing.addresses.iter().map(ToString::to_string).collect();
+        let filled = |text: String| Some(text).filter(|text| !text.is_empty());
+        line("immich", status.remote.immich.clone());
+        line("name", standing.name.clone());
+        line("address", filled(addresses.join(" or ")));
+        line("server", Some(standing.server.clone()));
+        line("tags", filled(standing.tags.join(", ")));
+        let key = match (&standing.state, standing.key_expiry) {
+            (State::KeyExpired, _) => "EXPIRED".to_owned(),
+            (_, Some(expiry)) => format!("expires on {}", remote::day(expiry)),
+            (_, None) => "does not expire".to_owned(),
         };
-        if standing.state != State::NotEnrolled {
-            let addresses: Vec<_> = standing.addresses.iter().map(ToString::to_string).collect();
-            line("immich", self.remote.immich.clone());
-            line("name", standing.name.clone());
-            line(
-                "address",
-                Some(addresses.join(" or ")).filter(|it| !it.is_empty()),
-            );
-            line("server", Some(standing.server.clone()));
-            line(
-                "tags",
-                Some(standing.tags.join(", ")).filter(|it| !it.is_empty()),
-            );
-            let key = standing.key_expiry.map_or_else(
-                || "does not expire".to_owned(),
-                |expiry| format!("expires on {}", remote::day(expiry)),
-            );
-            let key = if standing.state == State::KeyExpired {
-                "EXPIRED".to_owned()
-            } else {
-                key
-            };
-            line("key", Some(key));
-        }
-        for trouble in &standing.health {
-            line("health", Some(trouble.clone()));
-        }
-        line("next", self.next.clone());
-        lines.join("\n")
+        line("key", Some(key));
     }
-
-    fn json(&self) -> serde_json::Result<serde_json::Value> {
-        serde_json::to_value(self)
+    for trouble in &standing.health {
+        line("health", Some(trouble.clone()));
     }
-
-    fn exit(&self) -> Exit {
-        if self.alarm.is_some() {
-            Exit::Failed
-        } else {
-            Exit::Done
-        }
-    }
+    line("next", status.next.clone());
+    lines.join("\n")
 }

@@ -1,23 +1,27 @@
-//! One stage with a person: says where it stands, asks, and runs the command that does it.
+//! One stage with a person: says where it stands, asks, and has the library do it.
 
+use std::time::Duration;
+
+use appliance::backup::init::init;
+use appliance::backup::run::{Backup, RunOptions, run as back_up};
+use appliance::drive::create::{CreateOptions, NewDrive, create};
+use appliance::drive::info::{describe, list};
+use appliance::drive::unlock::{UnlockOptions, unlock};
+use appliance::health::{Condition, DriveCondition};
+use appliance::remote::{EnrollOptions, enroll};
+use appliance::setup::{Decisions, Stage, StageLine, StageProgress};
 use appliance_config::CipherChoice;
 use appliance_drive::inspect;
+use appliance_terminal::size;
 
-use super::facts::{Drive, Facts, Noted};
-use super::stages::{Line, Progress};
-use crate::cli::{
-    AuthKey, BackupInit, BackupRun, Destruction, DriveCreate, NewDrive, Passphrase, RemoteEnroll,
-    RepositoryAccess, Selected, Stage, Unlock,
-};
-use crate::commands::{backup, drive, remote, unlock};
-use crate::context::Context;
-use crate::report::{Report, size};
-use crate::steps::create;
+use crate::cli::RepositoryAccess;
+use crate::commands::{backup, drive, remote, unlock as unlock_command};
+use crate::run::Run;
 
-/// How long a person may take to open the link, in seconds.
-const ENROLL_TIMEOUT: u64 = 600;
+/// How long a person may take to open the link.
+const ENROLL_TIMEOUT: Duration = Duration::from_secs(600);
 
-enum Answer {
+enum Reply {
     Now,
     Later,
     Never,
@@ -25,29 +29,29 @@ enum Answer {
 
 /// Leads through one stage.
 pub fn guide(
-    context: &Context,
-    line: &Line,
-    facts: &Facts,
-    noted: &mut Noted,
+    run: &Run,
+    line: &StageLine,
+    condition: &Condition,
+    decisions: &mut Decisions,
 ) -> anyhow::Result<()> {
-    let ui = context.ui;
+    let ui = run.ui;
     ui.say(format!("\n{}: {}.", title(line.stage), line.state));
-    if line.progress != Progress::Open {
+    if line.progress != StageProgress::Open {
         return Ok(());
     }
-    match ask(context, line.stage)? {
-        Answer::Later => return Ok(()),
-        Answer::Never => {
-            noted.skipped.push(line.stage);
-            return noted.save(context);
+    match ask(run, line.stage)? {
+        Reply::Later => return Ok(()),
+        Reply::Never => {
+            decisions.skipped.push(line.stage);
+            return Ok(decisions.save(&run.appliance())?);
         }
-        Answer::Now => {}
+        Reply::Now => {}
     }
     match line.stage {
-        Stage::Drive => the_drive(context, facts),
-        Stage::Backups => backups(context, facts),
-        Stage::Remote => tailnet(context, facts),
-        Stage::Kit => kit(context, facts, noted),
+        Stage::Drive => the_drive(run, condition),
+        Stage::Backups => backups(run, condition),
+        Stage::Remote => tailnet(run, condition),
+        Stage::Kit => kit(run, condition, decisions),
     }
 }
 
@@ -60,18 +64,15 @@ fn title(stage: Stage) -> &'static str {
     }
 }
 
-fn ask(context: &Context, stage: Stage) -> anyhow::Result<Answer> {
+fn ask(run: &Run, stage: Stage) -> anyhow::Result<Reply> {
     loop {
-        let answer = context
-            .ui
-            .ask("Do it now? (yes, later, never)", "--skip")?
-            .to_ascii_lowercase();
-        return Ok(match answer.as_str() {
-            "y" | "yes" => Answer::Now,
-            "l" | "later" | "n" | "no" => Answer::Later,
-            "never" => Answer::Never,
+        let answer = run.ui.ask("Do it now? (yes, later, never)", "--skip")?;
+        return Ok(match answer.to_ascii_lowercase().as_str() {
+            "y" | "yes" => Reply::Now,
+            "l" | "later" | "n" | "no" => Reply::Later,
+            "never" => Reply::Never,
             _ => {
-                context.ui.say(format!(
+                run.ui.say(format!(
                     "Type yes, later, or never (then {} is not asked again).",
                     stage.name()
                 ));
@@ -81,144 +82,111 @@ fn ask(context: &Context, stage: Stage) -> anyhow::Result<Answer> {
     }
 }
 
-fn show(context: &Context, report: &dyn Report) {
-    context.ui.say(report.text());
-}
-
-fn the_drive(context: &Context, facts: &Facts) -> anyhow::Result<()> {
-    if facts.drive == Drive::None {
-        let devices: Vec<_> = inspect::list(&context.system)?
-            .into_iter()
-            .filter(|device| inspect::refusal(device).is_none())
-            .collect();
+fn the_drive(run: &Run, condition: &Condition) -> anyhow::Result<()> {
+    let (ui, appliance) = (run.ui, run.appliance());
+    let has_none =
+        matches!(condition.drive, DriveCondition::Absent(_)) && condition.remembered.is_none();
+    if has_none {
+        let mut devices = list(&appliance)?;
+        devices.retain(|device| inspect::refusal(device).is_none());
         if devices.is_empty() {
-            context
-                .ui
-                .say("No drive is attached that could be used. Plug one in, then run setup again.");
+            ui.say("No drive is attached that could be used. Plug one in, then run setup again.");
             return Ok(());
         }
         for device in &devices {
-            context.ui.say(format!(
+            ui.say(format!(
                 "  {}  {}  {}  {}",
                 device.path.display(),
                 size(device.size),
                 device.model.as_deref().unwrap_or(""),
-                create::describe(&device.content)
+                describe(&device.content)
             ));
         }
-        let device = context
-            .ui
-            .ask("Which one is to be erased and used", "drive create")?;
-        let report = drive::create::run(
-            context,
-            &DriveCreate {
-                device: device.into(),
-                new_drive: NewDrive {
-                    encryption: None,
-                    cipher: CipherChoice::Auto,
-                    recovery_key_file: None,
-                },
-                passphrase: Passphrase::default(),
-                destruction: Destruction::default(),
+        let device = ui.ask("Which one is to be erased and used", "drive create")?;
+        let options = CreateOptions {
+            device: device.into(),
+            how: NewDrive {
+                encryption: run.settings.drive.encryption,
+                cipher: CipherChoice::Auto,
             },
-        )?;
-        show(context, report.as_ref());
+        };
+        ui.say(drive::create::text(&create(&appliance, &options)?));
     }
-    let report = unlock::run(
-        context,
-        &Unlock {
-            start: true,
-            drive: Selected::default(),
-            passphrase: Passphrase::default(),
-            unencrypted_only: false,
-        },
-    )?;
-    show(context, report.as_ref());
+    let options = UnlockOptions {
+        start: true,
+        ..UnlockOptions::default()
+    };
+    if let Some(unlocked) = unlock(&appliance, &options)? {
+        ui.say(unlock_command::text(&unlocked));
+    }
     Ok(())
 }
 
-fn backups(context: &Context, facts: &Facts) -> anyhow::Result<()> {
-    if facts.drive != Drive::Open {
-        context
-            .ui
-            .say("The drive has to be open for this: do the drive first.");
+fn backups(run: &Run, condition: &Condition) -> anyhow::Result<()> {
+    let (ui, appliance) = (run.ui, run.appliance());
+    if !condition.drive.is_mounted() {
+        ui.say("The drive has to be open for this: do the drive first.");
         return Ok(());
     }
-    if !facts.repository {
-        let repository = context.ui.ask(
+    if condition.backup.repository.is_none() {
+        let address = ui.ask(
             "Where to: s3:https://host/bucket, or a folder on another drive",
             "backup init",
         )?;
-        let report = backup::init::run(
-            context,
-            &BackupInit {
-                repository,
-                access: RepositoryAccess::default(),
-            },
-        )?;
-        show(context, report.as_ref());
+        let named = RepositoryAccess::default().named(&address, ui)?;
+        ui.say(backup::init::text(&init(&appliance, &named)?));
     }
-    let report = backup::run::run(
-        context,
-        &BackupRun {
-            scope: None,
-            if_older_than: None,
-        },
-    )?;
-    show(context, report.as_ref());
+    if let Backup::Made(made) = back_up(&appliance, &RunOptions::default())? {
+        ui.say(backup::run::text(&made));
+    }
     Ok(())
 }
 
-fn tailnet(context: &Context, facts: &Facts) -> anyhow::Result<()> {
-    if facts.tailnet.is_none() {
-        context.ui.say(
-            "Tailscale is not installed on this box. On NixOS: \
+fn tailnet(run: &Run, condition: &Condition) -> anyhow::Result<()> {
+    if condition.remote.is_none() {
+        run.ui.say(
+            "Tailscale does not run on this box. On NixOS: \
              services.immich-appliance.remote.tailscale.enable = true.",
         );
         return Ok(());
     }
-    let folder = &context.settings.state.directory;
-    let key = folder.join(appliance_first_boot::apply::TAILSCALE_KEY);
-    let server = folder.join(appliance_first_boot::apply::TAILSCALE_SERVER);
-    let login_server = std::fs::read_to_string(&server).ok();
-    let report = remote::enroll::run(
-        context,
-        &RemoteEnroll {
-            // The one that came on the card, if any; else a link is shown.
-            auth_key: AuthKey {
-                auth_key_file: key.exists().then(|| key.clone()),
-                auth_key_fd: None,
-            },
-            login_server: login_server.map(|address| address.trim().to_owned()),
-            hostname: None,
-            tags: Vec::new(),
-            no_share: false,
-            timeout: ENROLL_TIMEOUT,
-        },
-    )?;
-    show(context, report.as_ref());
-    appliance_files::remove_durably(&key)?;
+    let options = EnrollOptions {
+        login_server: None,
+        hostname: None,
+        tags: Vec::new(),
+        share: true,
+        timeout: ENROLL_TIMEOUT,
+    };
+    let enrolled = enroll(&run.appliance(), &options)?;
+    run.ui.say(remote::enroll::text(&enrolled));
     Ok(())
 }
 
 /// The sheet tells where things are; the two secrets on it are written by hand.
-fn kit(context: &Context, facts: &Facts, noted: &mut Noted) -> anyhow::Result<()> {
-    let repository = facts.backed_up.as_deref().unwrap_or("(no backup yet)");
-    context.ui.say(format!(
+fn kit(run: &Run, condition: &Condition, decisions: &mut Decisions) -> anyhow::Result<()> {
+    let drive = condition.drive.found().map(|found| found.uuid);
+    let drive = drive.or(condition.remembered.as_ref().map(|drive| drive.uuid));
+    let drive = drive.map_or_else(|| "(none yet)".to_owned(), |uuid| uuid.to_string());
+    let repository = condition
+        .backup
+        .last_good
+        .as_ref()
+        .and(condition.backup.repository.as_deref())
+        .unwrap_or("(no backup yet)");
+    run.ui.say(format!(
         "\nKeep a sheet of paper where neither the box nor the drive is, with:\n\n\
-         \x20 the drive          {}\n\
+         \x20 the drive          {drive}\n\
          \x20 its recovery key   (shown when the drive was made)\n\
          \x20 the backup         {repository}\n\
          \x20 its password       (shown when the backup was set up)\n\
-         \x20 after a loss       immich-appliance recover --drive DEVICE --from {repository}\n",
-        facts.uuid.as_deref().unwrap_or("(none yet)")
+         \x20 after a loss       immich-appliance recover --drive DEVICE --from {repository}\n"
     ));
-    let answer = context
+    let answer = run
         .ui
         .ask("Type kept once it is where it belongs", "--skip kit")?;
     if answer.trim().eq_ignore_ascii_case("kept") {
-        noted.kit = true;
-        noted.save(context)?;
+        decisions.kit = true;
+        decisions.save(&run.appliance())?;
     }
     Ok(())
 }
