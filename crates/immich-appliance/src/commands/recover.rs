@@ -210,7 +210,7 @@ fn holds_library(root: &Path) -> anyhow::Result<bool> {
     let media = root.join(layout::IMMICH_DATA);
     for folder in appliance_immich::media::FOLDERS
         .iter()
-        .filter(|folder| folder.essential)
+        .filter(|folder| folder.is_essential())
     {
         let Ok(entries) = std::fs::read_dir(folder.path(&media)) else {
             continue;

@@ -99,7 +99,7 @@ fn paths(mount_point: &Path, media: &Path, scope: Scope) -> Vec<PathBuf> {
         Scope::Everything => vec![media.to_owned()],
         Scope::Essential => FOLDERS
             .iter()
-            .filter(|folder| folder.essential)
+            .filter(|folder| folder.is_essential())
             .map(|folder| folder.path(media))
             .collect(),
     };
