@@ -60,7 +60,7 @@ pub fn run(context: &Context) -> anyhow::Result<Box<dyn Report>> {
     let immich = match readiness::state(&context.immich()?) {
         Some(State::Ready(_)) => Immich::Ready,
         Some(State::Uninitialized(_)) => Immich::WaitsForSignUp,
-        Some(State::Maintenance(_)) => Immich::Maintenance,
+        Some(State::Maintenance) => Immich::Maintenance,
         None => Immich::NotReady,
     };
     Ok(Box::new(Status {

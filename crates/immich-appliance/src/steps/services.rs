@@ -266,7 +266,7 @@ fn wait_until_ready(context: &Context) -> anyhow::Result<State> {
     );
     bar.finish_and_clear();
     match state {
-        Ok(State::Maintenance(_)) => Err(Refused::new(
+        Ok(State::Maintenance) => Err(Refused::new(
             Exit::Failed,
             "Immich is in maintenance mode and serves no photos",
             "end it on Immich's web page, or with: immich-admin disable-maintenance-mode",
