@@ -37,7 +37,7 @@ pub use jobs::{Job, JobCounts, Queue, QueueCommand, QueueInfo, QueueState};
 pub use notifications::{Notification, NotificationLevel};
 pub use search::{MetadataSearch, SearchPage};
 pub use server::{ServerConfig, Statistics, UserUsage};
-pub use version::{Version, VersionError};
+pub use version::ServerVersion;
 
 /// The longest JSON answer read: a full page of assets is about 3 MB.
 const LONGEST_ANSWER: u64 = 64 << 20;
@@ -82,7 +82,7 @@ pub struct Client {
     credential: Option<Credential>,
     timeouts: Timeouts,
     /// Asked for once, where the versions differ; shared by all clones.
-    version: Arc<OnceLock<Version>>,
+    version: Arc<OnceLock<ServerVersion>>,
 }
 
 /// One call's name and address, for its errors.
@@ -187,7 +187,7 @@ impl Client {
     }
 
     /// The version, asked for once.
-    fn known_version(&self) -> Result<Version> {
+    fn known_version(&self) -> Result<ServerVersion> {
         if let Some(version) = self.version.get() {
             return Ok(*version);
         }
@@ -196,7 +196,7 @@ impl Client {
     }
 
     /// Refuses a call that came with a later version than the one that runs.
-    fn offered(&self, call: &Call, since: Version) -> Result<()> {
+    fn offered(&self, call: &Call, since: ServerVersion) -> Result<()> {
         let version = self.known_version()?;
         if version < since {
             return Err(call.failed(Why::NotOffered { version }));

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Version;
+use super::ServerVersion;
 
 /// A call that did not succeed: which one, to which address, and why.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ pub enum Why {
     #[error("Immich {version} does not offer this")]
     NotOffered {
         /// The version that runs.
-        version: Version,
+        version: ServerVersion,
     },
     /// What was downloaded cannot be written.
     #[error("the download cannot be written: {0}")]

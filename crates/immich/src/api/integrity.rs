@@ -2,11 +2,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Client, Result, Version, Why};
+use super::{Call, Client, Result, ServerVersion, Why};
 
 /// The first version that has a report on the integrity of its files. In which version of Immich 3
 /// it came is not known: an earlier one answers that there is no such call, which is told alike.
-const SINCE: Version = Version::new(3, 0, 0);
+const SINCE: ServerVersion = ServerVersion::new(3, 0, 0);
 
 /// What Immich found wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

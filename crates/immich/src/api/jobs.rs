@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Client, Result, Version};
+use super::{Call, Client, Result, ServerVersion};
 
 /// A job that can be started by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -18,12 +18,12 @@ pub enum Job {
 }
 
 impl Job {
-    const fn since(self) -> Version {
+    const fn since(self) -> ServerVersion {
         match self {
-            Self::BackupDatabase => Version::new(0, 0, 0),
+            Self::BackupDatabase => ServerVersion::new(0, 0, 0),
             Self::IntegrityMissingFiles
             | Self::IntegrityUntrackedFiles
-            | Self::IntegrityChecksumMismatch => Version::new(3, 0, 0),
+            | Self::IntegrityChecksumMismatch => ServerVersion::new(3, 0, 0),
         }
     }
 }

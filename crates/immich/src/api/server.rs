@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Call, Client, Result, Version, Why};
+use super::{Call, Client, Result, ServerVersion, Why};
 
 /// `GET /api/server/config`: public, and only answered when the database works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ impl Client {
     ///
     /// # Errors
     /// As every call.
-    pub fn version(&self) -> Result<Version> {
+    pub fn version(&self) -> Result<ServerVersion> {
         self.fetch(&Call::get("read Immich's version", "/api/server/version"))
     }
 
