@@ -7,6 +7,7 @@
 )]
 
 mod integrity;
+mod lent_key;
 mod maintenance;
 mod migrations;
 
