@@ -90,7 +90,7 @@ pub enum Error {
     Services(#[from] appliance_services::Error),
     /// Immich does not answer as it should.
     #[error(transparent)]
-    Immich(#[from] appliance_immich::api::Error),
+    Immich(#[from] appliance_immich::api::ApiError),
     /// Immich does not become ready.
     #[error(transparent)]
     NotReady(#[from] NotReady),

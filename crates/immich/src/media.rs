@@ -3,47 +3,22 @@
 //!
 //! Immich rewrites the stamp in each marker at every start, so markers stay out of checksums.
 
-use std::fs;
+use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::{MetadataExt, lchown};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use appliance_files::Owner;
+use appliance_files::{Beneath, Held, Owner};
 use jiff::Timestamp;
+
+mod folder;
+
+pub use folder::{
+    BACKUPS, ENCODED_VIDEO, FOLDERS, Folder, FolderKind, LIBRARY, PROFILE, THUMBS, UPLOAD,
+};
 
 /// The marker's name in each folder.
 pub const MARKER: &str = ".immich";
-
-/// One of Immich's folders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Folder {
-    /// Its name in the media folder.
-    pub name: &'static str,
-    /// Whether its files exist nowhere else. The others can be made again from them.
-    pub essential: bool,
-}
-
-/// All of Immich's folders.
-pub const FOLDERS: [Folder; 6] = [
-    Folder::new("library", true),
-    Folder::new("upload", true),
-    Folder::new("profile", true),
-    Folder::new("backups", true),
-    Folder::new("thumbs", false),
-    Folder::new("encoded-video", false),
-];
-
-impl Folder {
-    const fn new(name: &'static str, essential: bool) -> Self {
-        Self { name, essential }
-    }
-
-    /// The folder under a media root.
-    #[must_use]
-    pub fn path(&self, root: &Path) -> PathBuf {
-        root.join(self.name)
-    }
-}
 
 /// Something that keeps Immich from starting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,50 +90,22 @@ pub enum MediaError {
     #[error("{} is in the way: it should be a folder", .0.display())]
     InTheWay(PathBuf),
     /// The system refused.
-    #[error("cannot {doing} {}: {source}", path.display())]
-    Io {
-        /// What was being done.
-        doing: &'static str,
-        /// To what.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// A file could not be written.
     #[error(transparent)]
-    Write(#[from] appliance_files::Error),
+    Files(#[from] appliance_files::Error),
 }
 
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> MediaError {
-    let path = path.to_owned();
-    move |source| MediaError::Io {
-        doing,
-        path,
-        source,
-    }
-}
-
-fn look(path: &Path) -> Result<Option<fs::Metadata>, MediaError> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(Some(metadata)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed("look at", path)(error)),
-    }
-}
-
-fn owner_of(metadata: &fs::Metadata) -> Owner {
-    Owner {
-        uid: metadata.uid(),
-        gid: metadata.gid(),
-    }
-}
-
-fn root_exists(root: &Path) -> Result<(), MediaError> {
-    match look(root)? {
-        Some(metadata) if metadata.is_dir() => Ok(()),
-        Some(_) => Err(MediaError::InTheWay(root.to_owned())),
-        None => Err(MediaError::RootMissing(root.to_owned())),
-    }
+/// Holds the media folder. Immich's user can change all that is in it, at any moment; root must not
+/// follow a path there.
+fn open(root: &Path) -> Result<Beneath, MediaError> {
+    Beneath::open(root).map_err(|error| {
+        if error.is_not_found() {
+            MediaError::RootMissing(root.to_owned())
+        } else if error.source.kind() == io::ErrorKind::NotADirectory {
+            MediaError::InTheWay(root.to_owned())
+        } else {
+            error.into()
+        }
+    })
 }
 
 /// Says what keeps Immich, running as `owner`, from starting. Changes nothing.
@@ -166,94 +113,120 @@ fn root_exists(root: &Path) -> Result<(), MediaError> {
 /// # Errors
 /// When the media folder itself is missing or cannot be looked at.
 pub fn check(root: &Path, owner: Owner) -> Result<Vec<Finding>, MediaError> {
-    root_exists(root)?;
+    let media = open(root)?;
     let mut findings = Vec::new();
     for folder in FOLDERS {
         let path = folder.path(root);
-        let Some(metadata) = look(&path)? else {
+        let Some(held) = media.look(Path::new(folder.name))? else {
             findings.push(Finding::FolderMissing(path));
             continue;
         };
-        if !metadata.is_dir() {
+        if !held.metadata().is_dir() {
             findings.push(Finding::NotAFolder(path));
             continue;
         }
-        access(&path, &metadata, owner, 0o700, &mut findings);
-        let marker = path.join(MARKER);
-        match look(&marker)? {
-            Some(metadata) if metadata.is_file() && metadata.len() > 0 => {
-                access(&marker, &metadata, owner, 0o600, &mut findings);
+        findings.extend(wrong_owner(&held, owner));
+        findings.extend(closed(&held).map(|(finding, _)| finding));
+        match media.look(&Path::new(folder.name).join(MARKER))? {
+            Some(held) if is_marker(held.metadata()) => {
+                findings.extend(wrong_owner(&held, owner));
+                findings.extend(closed(&held).map(|(finding, _)| finding));
             }
-            _ => findings.push(Finding::MarkerMissing(marker)),
+            _ => findings.push(Finding::MarkerMissing(path.join(MARKER))),
         }
     }
     Ok(findings)
 }
 
-/// Immich writes as the owner, so only the owner's bits count.
-fn access(
-    path: &Path,
-    metadata: &fs::Metadata,
-    must_be: Owner,
-    needed: u32,
-    findings: &mut Vec<Finding>,
-) {
-    let is = owner_of(metadata);
-    if is != must_be {
-        findings.push(Finding::WrongOwner {
-            path: path.to_owned(),
-            is,
-            must_be,
-        });
-    }
-    if metadata.mode() & needed != needed {
-        findings.push(Finding::NotWritable {
-            path: path.to_owned(),
-            mode: metadata.mode() & 0o777,
-        });
-    }
+/// A file with something in it. One of several names may be somebody else's file.
+fn is_marker(metadata: &Metadata) -> bool {
+    metadata.is_file() && metadata.len() > 0 && metadata.nlink() == 1
+}
+
+fn wrong_owner(held: &Held, must_be: Owner) -> Option<Finding> {
+    let is = held.owner();
+    (is != must_be).then(|| Finding::WrongOwner {
+        path: held.path().to_owned(),
+        is,
+        must_be,
+    })
+}
+
+/// Whether a folder or a marker is closed to its owner, and the mode that opens it. Immich writes
+/// as the owner, so only the owner's bits count.
+fn closed(held: &Held) -> Option<(Finding, u32)> {
+    let needed = if held.metadata().is_dir() {
+        0o700
+    } else {
+        0o600
+    };
+    let mode = held.metadata().mode() & 0o777;
+    let finding = Finding::NotWritable {
+        path: held.path().to_owned(),
+        mode,
+    };
+    (mode & needed != needed).then_some((finding, mode | needed))
 }
 
 /// Mends all that [`check`] finds, and gives what it found. Nothing that holds data is touched;
-/// when run again it changes nothing.
+/// when run again it changes nothing. Whatever Immich's user does to the names meanwhile, nothing
+/// outside the media folder is changed.
 ///
 /// # Errors
 /// When the media folder itself is missing (it is never made here: the drive may not be mounted),
 /// when something is in a folder's way, or when a step fails; the next run completes it.
 pub fn mend(root: &Path, owner: Owner) -> Result<Vec<Finding>, MediaError> {
-    let findings = check(root, owner)?;
-    for finding in &findings {
-        match finding {
-            Finding::NotAFolder(path) => return Err(MediaError::InTheWay(path.clone())),
-            Finding::FolderMissing(path) => {
-                appliance_files::create_dir_durably(path, 0o750, Some(owner))?;
-                mark(&path.join(MARKER), owner)?;
+    let media = open(root)?;
+    for folder in FOLDERS {
+        // Before anything is changed.
+        if let Some(held) = media.look(Path::new(folder.name))?
+            && !held.metadata().is_dir()
+        {
+            return Err(MediaError::InTheWay(folder.path(root)));
+        }
+    }
+    let mut findings = Vec::new();
+    for folder in FOLDERS {
+        let name = Path::new(folder.name);
+        if let Some(held) = media.look(name)? {
+            mend_access(&held, owner, &mut findings)?;
+        } else {
+            media.create_dir(name, 0o750, Some(owner))?;
+            findings.push(Finding::FolderMissing(folder.path(root)));
+        }
+        let marker = name.join(MARKER);
+        match media.look(&marker)? {
+            Some(held) if is_marker(held.metadata()) => {
+                mend_access(&held, owner, &mut findings)?;
             }
-            Finding::MarkerMissing(path) => mark(path, owner)?,
-            Finding::WrongOwner { path, .. } => {
-                lchown(path, Some(owner.uid), Some(owner.gid))
-                    .map_err(failed("change the owner of", path))?;
+            _ => {
+                media.write(&marker, stamp().as_bytes(), 0o640, Some(owner))?;
+                let missing = Finding::MarkerMissing(root.join(&marker));
+                // A new folder lacks it anyway.
+                if findings.last() != Some(&Finding::FolderMissing(folder.path(root))) {
+                    findings.push(missing);
+                }
             }
-            Finding::NotWritable { path, .. } => open_to_owner(path)?,
         }
     }
     Ok(findings)
 }
 
-/// Writes a marker as Immich does: the time in milliseconds, 13 digits.
-fn mark(path: &Path, owner: Owner) -> Result<(), MediaError> {
-    let stamp = format!("{:013}", Timestamp::now().as_millisecond());
-    appliance_files::write_durably_owned(path, stamp.as_bytes(), 0o640, owner)?;
+fn mend_access(held: &Held, owner: Owner, findings: &mut Vec<Finding>) -> Result<(), MediaError> {
+    if let Some(finding) = wrong_owner(held, owner) {
+        held.give_to(owner)?;
+        findings.push(finding);
+    }
+    if let Some((finding, mode)) = closed(held) {
+        held.set_mode(mode)?;
+        findings.push(finding);
+    }
     Ok(())
 }
 
-fn open_to_owner(path: &Path) -> Result<(), MediaError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let metadata = fs::symlink_metadata(path).map_err(failed("look at", path))?;
-    let needed = if metadata.is_dir() { 0o700 } else { 0o600 };
-    let mode = (metadata.mode() & 0o777) | needed;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
-        .map_err(failed("open to its owner", path))
+/// What a marker holds: the time in milliseconds, 13 digits, as Immich writes it.
+fn stamp() -> String {
+    format!("{:013}", Timestamp::now().as_millisecond())
 }
 
 /// Gives everything under the media folder to Immich, as after a restore from a machine with
@@ -263,132 +236,8 @@ fn open_to_owner(path: &Path) -> Result<(), MediaError> {
 /// # Errors
 /// When a folder cannot be read or an owner cannot be changed; the next run completes it.
 pub fn give_to(root: &Path, owner: Owner) -> Result<u64, MediaError> {
-    root_exists(root)?;
-    Ok(appliance_files::give_to(root, owner)?)
+    Ok(open(root)?.give_to(owner)?)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    fn me(root: &Path) -> Owner {
-        owner_of(&fs::metadata(root).unwrap())
-    }
-
-    #[test]
-    fn an_empty_media_folder_is_mended_and_then_stays_as_it_is() {
-        let root = tempfile::tempdir().unwrap();
-        let owner = me(root.path());
-        assert_eq!(check(root.path(), owner).unwrap().len(), FOLDERS.len());
-        mend(root.path(), owner).unwrap();
-        assert_eq!(check(root.path(), owner).unwrap(), []);
-        let stamp = fs::read(root.path().join("upload").join(MARKER)).unwrap();
-        assert_eq!(stamp.len(), 13);
-        assert!(stamp.iter().all(u8::is_ascii_digit));
-        assert_eq!(mend(root.path(), owner).unwrap(), []);
-        assert_eq!(
-            fs::read(root.path().join("upload").join(MARKER)).unwrap(),
-            stamp,
-            "a second run rewrote a marker"
-        );
-    }
-
-    #[test]
-    fn a_missing_marker_is_found_and_mended_without_touching_files_beside_it() {
-        let root = tempfile::tempdir().unwrap();
-        let owner = me(root.path());
-        mend(root.path(), owner).unwrap();
-        let photo = root.path().join("library/a.jpg");
-        fs::write(&photo, b"photo").unwrap();
-        let marker = root.path().join("library").join(MARKER);
-        fs::remove_file(&marker).unwrap();
-        assert_eq!(
-            check(root.path(), owner).unwrap(),
-            [Finding::MarkerMissing(marker)]
-        );
-        mend(root.path(), owner).unwrap();
-        assert_eq!(check(root.path(), owner).unwrap(), []);
-        assert_eq!(fs::read(photo).unwrap(), b"photo");
-    }
-
-    #[test]
-    fn a_marker_emptied_by_a_power_cut_counts_as_missing() {
-        let root = tempfile::tempdir().unwrap();
-        let owner = me(root.path());
-        mend(root.path(), owner).unwrap();
-        let marker = root.path().join("thumbs").join(MARKER);
-        fs::write(&marker, b"").unwrap();
-        assert_eq!(
-            mend(root.path(), owner).unwrap(),
-            [Finding::MarkerMissing(marker.clone())]
-        );
-        assert_eq!(fs::read(marker).unwrap().len(), 13);
-    }
-
-    #[test]
-    fn a_media_folder_that_is_not_there_is_never_made() {
-        let root = tempfile::tempdir().unwrap();
-        let absent = root.path().join("immich_data");
-        let owner = me(root.path());
-        assert!(matches!(
-            mend(&absent, owner),
-            Err(MediaError::RootMissing(_))
-        ));
-        assert!(!absent.exists());
-    }
-
-    #[test]
-    fn a_file_in_a_folders_way_is_left_alone() {
-        let root = tempfile::tempdir().unwrap();
-        let owner = me(root.path());
-        fs::write(root.path().join("upload"), b"precious").unwrap();
-        assert!(matches!(
-            mend(root.path(), owner),
-            Err(MediaError::InTheWay(_))
-        ));
-        assert_eq!(fs::read(root.path().join("upload")).unwrap(), b"precious");
-    }
-
-    #[test]
-    fn a_folder_closed_to_its_owner_is_opened() {
-        let root = tempfile::tempdir().unwrap();
-        let owner = me(root.path());
-        mend(root.path(), owner).unwrap();
-        let folder = root.path().join("upload");
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o550)).unwrap();
-        assert!(matches!(
-            check(root.path(), owner).unwrap()[..],
-            [Finding::NotWritable { mode: 0o550, .. }]
-        ));
-        mend(root.path(), owner).unwrap();
-        assert_eq!(check(root.path(), owner).unwrap(), []);
-    }
-
-    #[test]
-    fn another_owner_is_found_and_mended() {
-        let root = tempfile::tempdir().unwrap();
-        let owner = me(root.path());
-        if owner.uid != 0 {
-            println!("SKIPPED: only root can give files away");
-            return;
-        }
-        let immich = Owner {
-            uid: 4242,
-            gid: 4243,
-        };
-        mend(root.path(), owner).unwrap();
-        fs::write(root.path().join("upload/a.jpg"), b"").unwrap();
-        std::os::unix::fs::symlink("/etc/passwd", root.path().join("upload/link")).unwrap();
-        assert_eq!(check(root.path(), immich).unwrap().len(), 2 * FOLDERS.len());
-        mend(root.path(), immich).unwrap();
-        assert_eq!(check(root.path(), immich).unwrap(), []);
-        assert_eq!(
-            give_to(root.path(), immich).unwrap(),
-            3,
-            "the root, the photo, the link"
-        );
-        assert_eq!(give_to(root.path(), immich).unwrap(), 0);
-        assert_eq!(fs::metadata("/etc/passwd").unwrap().uid(), 0);
-    }
-}
+mod tests;

@@ -5,12 +5,12 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use crate::api::{Client, Error, ServerConfig};
+use crate::api::{ApiError, Client, ServerConfig};
 
 /// What is being waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Waiting {
-    /// For the server's process to answer.
+    /// For the server's process to answer; while it migrates its database it does not.
     Server,
     /// For the database: the server answers, but cannot read from it.
     Database,
@@ -33,20 +33,40 @@ pub enum State {
     /// It works, but no admin exists. Right for a new box; over old media it means that the
     /// database is a fresh one and the old must be restored before anyone signs up.
     Uninitialized(ServerConfig),
-    /// Only the maintenance page is served; `immich-admin disable-maintenance-mode` ends that.
-    Maintenance(ServerConfig),
+    /// Only the maintenance page is served, for instance since a restore by Immich itself failed,
+    /// or since the database of a restore point was loaded.
+    Maintenance,
 }
 
 impl State {
     /// From the public settings.
     #[must_use]
     pub fn of(config: ServerConfig) -> Self {
-        if config.maintenance_mode {
-            Self::Maintenance(config)
-        } else if config.is_initialized {
+        if config.is_initialized {
             Self::Ready(config)
         } else {
             Self::Uninitialized(config)
+        }
+    }
+
+    /// What leads on from a state in which Immich serves no photos though it runs.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Ready(_) | Self::Uninitialized(_) => None,
+            Self::Maintenance => Some(
+                "end the maintenance mode on Immich's web page, or run: immich-admin \
+                 disable-maintenance-mode",
+            ),
+        }
+    }
+
+    /// Asks once; maintenance mode is a state, everything else that goes wrong an error.
+    fn ask(client: &Client) -> Result<Self, ApiError> {
+        match client.config() {
+            Ok(config) => Ok(Self::of(config)),
+            Err(error) if error.is_maintenance() => Ok(Self::Maintenance),
+            Err(error) => Err(error),
         }
     }
 }
@@ -54,22 +74,58 @@ impl State {
 /// Why Immich did not become ready.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
-    /// It took too long.
-    #[error("waited {}s {waiting}: {last}", waited.as_secs())]
+    /// It took too long without any progress.
+    #[error("waited {}s {waiting}{}: {last}", waited.as_secs(), without_progress(*waited, *standstill))]
     Timeout {
         /// What was still missing.
         waiting: Waiting,
-        /// How long was waited.
+        /// How long was waited in all.
         waited: Duration,
+        /// How long of it no progress was seen: since the last one, or the whole time.
+        standstill: Duration,
         /// The last answer.
-        last: Box<Error>,
+        last: Box<ApiError>,
     },
     /// Something that is not Immich answers at its address.
     #[error("something else than Immich answers: {0}")]
-    NotImmich(Error),
+    NotImmich(ApiError),
     /// The caller knows that waiting is useless, for example because the unit failed.
     #[error("{0}")]
     GivenUp(String),
+}
+
+fn without_progress(waited: Duration, standstill: Duration) -> String {
+    if standstill < waited {
+        format!(", the last {}s without progress", standstill.as_secs())
+    } else {
+        String::new()
+    }
+}
+
+/// How to see that Immich gets on although it does not answer yet, as it does for minutes or hours
+/// while it migrates its database.
+pub struct ProgressProbe<'a> {
+    /// How often to look.
+    pub every: Duration,
+    /// Looks: `true` when something moved since the last look. [`changes`] makes one of anything
+    /// that can be compared.
+    pub look: &'a mut dyn FnMut() -> bool,
+}
+
+/// Progress as the change of what `look` gives: for example the cursor of the unit's last line in
+/// the journal, or where the database's log of writes ends. `None` (it cannot be told now) is no
+/// progress, nor is what was seen first.
+///
+/// A server that systemd starts over and over also writes lines and rows. Count its restarts, too,
+/// and end the waiting by them.
+pub fn changes<T: PartialEq>(mut look: impl FnMut() -> Option<T>) -> impl FnMut() -> bool {
+    let mut before = None;
+    move || {
+        let Some(now) = look() else { return false };
+        let moved = before.as_ref().is_some_and(|before| *before != now);
+        before = Some(now);
+        moved
+    }
 }
 
 /// Waits until Immich works, asking every half second.
@@ -84,11 +140,33 @@ pub fn wait_until_ready(
     timeout: Duration,
     on_progress: &mut dyn FnMut(&Waiting, Duration) -> ControlFlow<String>,
 ) -> Result<State, NotReady> {
+    let mut probe = ProgressProbe {
+        every: timeout,
+        look: &mut || false,
+    };
+    wait_while_progressing(client, timeout, &mut probe, on_progress)
+}
+
+/// As [`wait_until_ready`], but `timeout` is counted from the last progress that the probe saw: a
+/// migration that gets on is waited for as long as it takes.
+///
+/// # Errors
+/// As [`wait_until_ready`].
+pub fn wait_while_progressing(
+    client: &Client,
+    timeout: Duration,
+    probe: &mut ProgressProbe,
+    on_try: &mut dyn FnMut(&Waiting, Duration) -> ControlFlow<String>,
+) -> Result<State, NotReady> {
     const PAUSE: Duration = Duration::from_millis(500);
     let start = Instant::now();
+    let mut moved = start;
+    // The first look only tells what the next ones are compared with.
+    let mut looked = start;
+    (probe.look)();
     loop {
-        let last = match client.config() {
-            Ok(config) => return Ok(State::of(config)),
+        let last = match State::ask(client) {
+            Ok(state) => return Ok(state),
             Err(error) => error,
         };
         let waiting = match last.status() {
@@ -99,15 +177,23 @@ pub fn wait_until_ready(
             _ => return Err(NotReady::NotImmich(last)),
         };
         let waited = start.elapsed();
-        if let ControlFlow::Break(reason) = on_progress(&waiting, waited) {
+        if let ControlFlow::Break(reason) = on_try(&waiting, waited) {
             return Err(NotReady::GivenUp(reason));
         }
-        if waited + PAUSE > timeout {
-            return Err(NotReady::Timeout {
-                waiting,
-                waited,
-                last: Box::new(last),
-            });
+        let late = moved.elapsed() + PAUSE > timeout;
+        // Never given up without a last look.
+        if late || looked.elapsed() >= probe.every {
+            looked = Instant::now();
+            if (probe.look)() {
+                moved = looked;
+            } else if late {
+                return Err(NotReady::Timeout {
+                    waiting,
+                    waited,
+                    standstill: moved.elapsed().min(waited),
+                    last: Box::new(last),
+                });
+            }
         }
         std::thread::sleep(PAUSE);
     }
@@ -116,112 +202,8 @@ pub fn wait_until_ready(
 /// How Immich stands right now, without waiting; `None` when it does not work.
 #[must_use]
 pub fn state(client: &Client) -> Option<State> {
-    client.config().ok().map(State::of)
+    State::ask(client).ok()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{Read, Write};
-    use std::net::TcpListener;
-
-    const CONFIG: &str = r#"{"isInitialized":INIT,"isOnboarded":true,"maintenanceMode":MAINT,"externalDomain":"","trashDays":30}"#;
-
-    /// Gives each answer once, to one connection each.
-    fn serving(answers: Vec<(u16, String)>) -> Client {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        std::thread::spawn(move || {
-            for (status, body) in answers {
-                let (mut stream, _) = listener.accept().unwrap();
-                let _ = stream.read(&mut [0; 4096]);
-                let _ = write!(
-                    stream,
-                    "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                    body.len()
-                );
-            }
-        });
-        Client::new(&format!("http://{address}")).unwrap()
-    }
-
-    fn config(initialized: bool, maintenance: bool) -> (u16, String) {
-        let body = CONFIG
-            .replace("INIT", &initialized.to_string())
-            .replace("MAINT", &maintenance.to_string());
-        (200, body)
-    }
-
-    fn wait(client: &Client, seen: &mut Vec<Waiting>) -> Result<State, NotReady> {
-        wait_until_ready(client, Duration::from_secs(30), &mut |waiting, _| {
-            seen.push(waiting.clone());
-            ControlFlow::Continue(())
-        })
-    }
-
-    #[test]
-    fn a_server_without_its_database_is_waited_for_until_it_works() {
-        let down = (
-            500,
-            r#"{"message":"Internal server error","statusCode":500}"#.to_owned(),
-        );
-        let client = serving(vec![down.clone(), down, config(true, false)]);
-        let mut seen = Vec::new();
-        let state = wait(&client, &mut seen).unwrap();
-        assert!(matches!(state, State::Ready(_)));
-        assert_eq!(seen, [Waiting::Database, Waiting::Database]);
-    }
-
-    #[test]
-    fn a_fresh_database_is_not_called_ready() {
-        let client = serving(vec![config(false, false)]);
-        let state = wait(&client, &mut Vec::new()).unwrap();
-        assert!(matches!(state, State::Uninitialized(_)));
-    }
-
-    #[test]
-    fn maintenance_mode_is_not_called_ready() {
-        let client = serving(vec![config(true, true)]);
-        let state = wait(&client, &mut Vec::new()).unwrap();
-        assert!(matches!(state, State::Maintenance(_)));
-    }
-
-    #[test]
-    fn another_server_is_not_waited_for() {
-        for answer in [(200, "<html>".to_owned()), (404, String::new())] {
-            let client = serving(vec![answer]);
-            let error = wait(&client, &mut Vec::new()).unwrap_err();
-            assert!(matches!(error, NotReady::NotImmich(_)), "{error}");
-        }
-    }
-
-    #[test]
-    fn the_caller_can_end_the_waiting() {
-        let client = serving(vec![]);
-        let error = wait_until_ready(&client, Duration::from_secs(600), &mut |_, _| {
-            ControlFlow::Break("the unit failed".into())
-        })
-        .unwrap_err();
-        assert_eq!(error.to_string(), "the unit failed");
-    }
-
-    #[test]
-    fn a_time_limit_says_what_was_missing() {
-        let down = (500, "{}".to_owned());
-        let client = serving(vec![down]);
-        let error = wait_until_ready(&client, Duration::ZERO, &mut |_, _| {
-            ControlFlow::Continue(())
-        })
-        .unwrap_err();
-        assert!(
-            matches!(
-                error,
-                NotReady::Timeout {
-                    waiting: Waiting::Database,
-                    ..
-                }
-            ),
-            "{error}"
-        );
-    }
-}
+mod tests;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Zoned;
-use serde_json::Value;
 
 use crate::database::metadata;
 use crate::error::Refusal;
@@ -20,12 +19,6 @@ use crate::settings::DatabaseAddress;
 /// The folder of the dumps.
 pub(crate) fn folder(app: &App) -> PathBuf {
     app.settings.media.join("backups")
-}
-
-/// Any file that the API lists and serves.
-pub(crate) fn is_backup_name(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    name.chars().all(plain) && (name.ends_with(".sql") || name.ends_with(".sql.gz"))
 }
 
 /// A file that falls under the retention.
@@ -61,17 +54,17 @@ async fn attempt(app: &App) -> Result<(), String> {
     let config = metadata(&client, "system-config")
         .await
         .map_err(|error| error.to_string())?;
-    let keep = system_config::effective(config)["backup"]["database"]["keepLastAmount"]
+    let keep = system_config::effective(app, config)["backup"]["database"]["keepLastAmount"]
         .as_u64()
         .and_then(|keep| usize::try_from(keep).ok())
         .unwrap_or(14);
     drop(client);
 
     let version = version.split(' ').next().unwrap_or_default().to_owned();
-    let (major, minor, patch) = crate::VERSION;
     let name = format!(
-        "immich-db-backup-{}-v{major}.{minor}.{patch}-pg{version}.sql.gz",
-        Zoned::now().strftime("%Y%m%dT%H%M%S")
+        "immich-db-backup-{}-v{}-pg{version}.sql.gz",
+        Zoned::now().strftime("%Y%m%dT%H%M%S"),
+        app.settings.version,
     );
     let folder = folder(app);
     let command = pg_dump(app, &version);
@@ -179,26 +172,4 @@ async fn notify(app: &App, reason: &str) -> Result<(), Refusal> {
         )
         .await?;
     Ok(())
-}
-
-/// The list that the API gives, the newest first.
-pub(crate) fn list(folder: &Path) -> io::Result<Vec<Value>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if is_backup_name(&name) {
-            files.push((name, entry.metadata()?.len()));
-        }
-    }
-    files.sort_unstable();
-    files.reverse();
-    let zone = jiff::tz::TimeZone::system();
-    let zone = zone.iana_name().unwrap_or("UTC");
-    Ok(files
-        .into_iter()
-        .map(|(name, size)| {
-            serde_json::json!({ "filename": name, "filesize": size, "timezone": zone })
-        })
-        .collect())
 }

@@ -8,9 +8,6 @@ use tokio_postgres::{Config, NoTls};
 
 use crate::settings::DatabaseAddress;
 
-/// Postgres's advisory lock for the schema; any number that is always the same.
-const SCHEMA_LOCK: i64 = 200;
-
 /// How often a database that is not there yet is asked at the start.
 const TRIES: u32 = 30;
 
@@ -55,21 +52,8 @@ pub(crate) fn pool(config: Config) -> Result<Pool, deadpool_postgres::BuildError
         .build()
 }
 
-/// Waits a while for the database, and makes the tables that are missing.
-pub(crate) async fn prepare(pool: &Pool) -> Result<(), PoolError> {
-    let mut client = wait(pool).await?;
-    let transaction = client.transaction().await?;
-    transaction
-        .execute("SELECT pg_advisory_xact_lock($1)", &[&SCHEMA_LOCK])
-        .await?;
-    transaction
-        .batch_execute(include_str!("schema.sql"))
-        .await?;
-    transaction.commit().await?;
-    Ok(())
-}
-
-async fn wait(pool: &Pool) -> Result<Object, PoolError> {
+/// Waits a while for the database.
+pub(crate) async fn wait(pool: &Pool) -> Result<Object, PoolError> {
     for _ in 1..TRIES {
         match pool.get().await {
             Ok(client) => return Ok(client),

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::database::{metadata, set_metadata};
 use crate::server::StartError;
 
-const FOLDERS: [&str; 6] = [
+pub(crate) const FOLDERS: [&str; 6] = [
     "encoded-video",
     "library",
     "upload",
@@ -20,7 +20,7 @@ const FOLDERS: [&str; 6] = [
     "backups",
 ];
 
-const MARKER: &str = ".immich";
+pub(crate) const MARKER: &str = ".immich";
 
 /// A folder that was made once must be there, with its marker, and writable. Which were made is
 /// kept in the database, so a fresh database makes them anew over old media.

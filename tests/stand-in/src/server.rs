@@ -8,8 +8,9 @@ use axum::Router;
 use deadpool_postgres::Pool;
 use tokio::net::TcpListener;
 
+use crate::maintenance::Maintenance;
 use crate::settings::Settings;
-use crate::{database, media, redis, routes};
+use crate::{database, media, migrations, redis, routes};
 
 /// What all handlers share.
 pub(crate) struct App {
@@ -17,6 +18,7 @@ pub(crate) struct App {
     pub(crate) pool: Pool,
     /// One database dump at a time.
     pub(crate) dumping: tokio::sync::Mutex<()>,
+    pub(crate) maintenance: Maintenance,
 }
 
 /// Why the server does not start.
@@ -35,6 +37,12 @@ pub enum StartError {
     /// The database does not answer, or not as it should.
     #[error("the database: {0}")]
     Database(String),
+    /// The database was migrated by a later version.
+    #[error("corrupted migrations: previously executed migration {0} is missing")]
+    Newer(String),
+    /// A step of the migration failed, as it was told to.
+    #[error("Migration \"{0}\" failed")]
+    Migration(String),
     /// The port is taken.
     #[error("cannot listen: {0}")]
     Listen(#[from] io::Error),
@@ -74,15 +82,19 @@ impl Server {
         }
         let pool = database::pool(database::config(&settings.database)?)
             .map_err(|error| StartError::Database(error.to_string()))?;
-        database::prepare(&pool).await?;
+        drop(database::wait(&pool).await?);
+        migrations::run(&pool, settings.version, &settings.migration).await?;
+        migrations::record(&pool, settings.version).await?;
         media::check(&pool, &settings.media).await?;
         media::relocate(&pool, &settings.media).await?;
+        let maintenance = Maintenance::at_start(&pool).await?;
         let listener = TcpListener::bind((settings.host, settings.port)).await?;
         let address = listener.local_addr()?;
         let app = App {
             settings,
             pool,
             dumping: tokio::sync::Mutex::new(()),
+            maintenance,
         };
         Ok(Self {
             listener,

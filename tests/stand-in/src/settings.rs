@@ -1,5 +1,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::migrations::MigrationBehaviour;
+use crate::version::ImmichVersion;
 
 /// How the server is configured; by Immich's own environment variables, see [`Settings::from_env`].
 #[derive(Debug, Clone)]
@@ -18,6 +22,10 @@ pub struct Settings {
     pub pg_bin: Option<PathBuf>,
     /// The configuration comes from a file, and cannot be changed by the API.
     pub config_file: bool,
+    /// Which Immich to be.
+    pub version: ImmichVersion,
+    /// How a database of an older version is migrated.
+    pub migration: MigrationBehaviour,
 }
 
 /// Where the database is.
@@ -63,8 +71,13 @@ impl Settings {
     /// `DB_HOSTNAME`, `DB_PORT`, `DB_USERNAME`, `DB_PASSWORD`, `DB_DATABASE_NAME`, and
     /// `REDIS_SOCKET` or `REDIS_HOSTNAME`, `REDIS_PORT`; the defaults are Immich's.
     ///
+    /// Those of the stand-in's own: `IMMICH_STAND_IN_VERSION` (2.7.5 or 3.2.2), and for the
+    /// migration of an older database `IMMICH_STAND_IN_MIGRATION_SECONDS` (each step),
+    /// `IMMICH_STAND_IN_MIGRATION_FAILS_AT` and `IMMICH_STAND_IN_MIGRATION_HANGS_AT` (the beginning
+    /// of a step's name, such as `3.1`).
+    ///
     /// # Errors
-    /// When a port or an address is none.
+    /// When a port, an address, a version or a number is none.
     pub fn from_env() -> Result<Self, SettingsError> {
         let text = |name, default: &str| variable(name).unwrap_or_else(|| default.to_owned());
         let database = match variable("DB_URL") {
@@ -92,6 +105,20 @@ impl Settings {
             redis: Some(redis),
             pg_bin: None,
             config_file: variable("IMMICH_CONFIG_FILE").is_some(),
+            version: parsed(
+                "IMMICH_STAND_IN_VERSION",
+                ImmichVersion::default(),
+                "2.7.5 or 3.2.2",
+            )?,
+            migration: MigrationBehaviour {
+                step: Duration::from_secs(parsed(
+                    "IMMICH_STAND_IN_MIGRATION_SECONDS",
+                    0,
+                    "a number of seconds",
+                )?),
+                fails_at: variable("IMMICH_STAND_IN_MIGRATION_FAILS_AT"),
+                hangs_at: variable("IMMICH_STAND_IN_MIGRATION_HANGS_AT"),
+            },
         })
     }
 }

@@ -7,7 +7,7 @@ use appliance_backup::snapshot::{self, BackupPlan, BackupReport, Reason, Skipped
 use appliance_config::Scope;
 use appliance_drive::layout;
 use appliance_immich::database::Dump;
-use appliance_immich::media::{self, FOLDERS};
+use appliance_immich::media::{self, BACKUPS, FOLDERS};
 use jiff::{Timestamp, Zoned};
 use uuid::Uuid;
 
@@ -151,7 +151,7 @@ fn dump(appliance: &Appliance) -> Result<Dump> {
         media::mend(media, appliance.immich_owner()?)?;
         let photos = appliance.photos();
         photos.dump(
-            &media.join("backups"),
+            &BACKUPS.path(media),
             // The name is only for people.
             &photos.version().unwrap_or_else(|| "0.0.0".into()),
             &Zoned::now(),
@@ -179,7 +179,7 @@ fn paths(mount_point: &Path, media: &Path, scope: Scope) -> Vec<PathBuf> {
         Scope::Everything => vec![media.to_owned()],
         Scope::Essential => FOLDERS
             .iter()
-            .filter(|folder| folder.essential)
+            .filter(|folder| folder.is_essential())
             .map(|folder| folder.path(media))
             .collect(),
     };

@@ -118,7 +118,7 @@ pub fn look(appliance: &Appliance) -> Result<Condition> {
         server: match appliance.photos().server() {
             Some(State::Ready(_)) => ServerCondition::Ready,
             Some(State::Uninitialized(_)) => ServerCondition::WaitsForSignUp,
-            Some(State::Maintenance(_)) => ServerCondition::Maintenance,
+            Some(State::Maintenance) => ServerCondition::Maintenance,
             None => ServerCondition::NotReady,
         },
         backup: BackupCondition {

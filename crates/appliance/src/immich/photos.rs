@@ -10,10 +10,13 @@ use appliance_immich::database::{
     Connection, Contents, Database, Dump, Originals, RestoreStep, find_bin_dir,
 };
 use appliance_immich::dump::Counts;
-use appliance_immich::readiness::{self, State, Waiting};
+use appliance_immich::readiness::{self, ProgressProbe, State, Waiting};
 use jiff::Zoned;
 
 use crate::Result;
+
+/// How often a server that does not answer is looked at for progress.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What is asked of Immich and of its database.
 #[allow(clippy::missing_errors_doc)] // as in `appliance_immich`, function by function
@@ -41,10 +44,12 @@ pub trait Photos {
     fn server(&self) -> Option<State>;
     /// The server's version; `None` where it does not answer.
     fn version(&self) -> Option<String>;
-    /// Waits until the server works.
+    /// Waits until the server works; `timeout` counts from the last time that `moved` told of
+    /// progress.
     fn wait_until_ready(
         &self,
         timeout: Duration,
+        moved: &mut dyn FnMut() -> bool,
         on_progress: &mut dyn FnMut(&Waiting, Duration) -> ControlFlow<String>,
     ) -> Result<State>;
 }
@@ -138,9 +143,19 @@ impl Photos for LivePhotos {
     fn wait_until_ready(
         &self,
         timeout: Duration,
+        moved: &mut dyn FnMut() -> bool,
         on_progress: &mut dyn FnMut(&Waiting, Duration) -> ControlFlow<String>,
     ) -> Result<State> {
         let client = self.client()?;
-        Ok(readiness::wait_until_ready(&client, timeout, on_progress)?)
+        let mut probe = ProgressProbe {
+            every: LOOK,
+            look: moved,
+        };
+        Ok(readiness::wait_while_progressing(
+            &client,
+            timeout,
+            &mut probe,
+            on_progress,
+        )?)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use appliance_drive::layout;
 use appliance_immich::database::Contents;
-use appliance_immich::media::{FOLDERS, MARKER};
+use appliance_immich::media::{LIBRARY, MARKER, UPLOAD};
 use appliance_immich::readiness::State;
 use serde::Serialize;
 
@@ -104,9 +104,8 @@ fn refuse_empty_database_over_photos(appliance: &Appliance) -> Result<()> {
 
 /// Whether there is a photo that Immich took in: anything in a user's folder.
 pub(crate) fn holds_originals(appliance: &Appliance) -> bool {
-    FOLDERS
+    [LIBRARY, UPLOAD]
         .iter()
-        .filter(|folder| matches!(folder.name, "library" | "upload"))
         .filter_map(|folder| std::fs::read_dir(folder.path(&appliance.paths.media)).ok())
         .flatten()
         .filter_map(Result::ok)
@@ -119,6 +118,7 @@ fn wait_until_ready(appliance: &Appliance) -> Result<State> {
     let mut looked = Duration::ZERO;
     let state = appliance.photos().wait_until_ready(
         appliance.settings.immich.ready_timeout,
+        &mut units::progress(appliance, server),
         &mut |waiting, waited| {
             shown.now(&format!("waiting {waiting}, {} s", waited.as_secs()));
             // A server that has ended will not answer; asking systemd once a second is enough.
@@ -133,7 +133,7 @@ fn wait_until_ready(appliance: &Appliance) -> Result<State> {
     );
     drop(shown);
     match state {
-        Ok(State::Maintenance(_)) => Err(Refused::new(
+        Ok(State::Maintenance) => Err(Refused::new(
             FailureClass::Failed,
             "Immich is in maintenance mode and serves no photos",
             "end it on Immich's web page, or with: immich-admin disable-maintenance-mode",

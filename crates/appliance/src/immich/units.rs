@@ -1,5 +1,6 @@
 //! The units of Immich and its database.
 
+use appliance_immich::readiness::changes;
 use appliance_services::order::{self, Step};
 use appliance_services::{LoadState, UnitState, Verb, journal};
 use jiff::Timestamp;
@@ -113,6 +114,21 @@ fn immich_runs(appliance: &Appliance) -> Result<bool> {
     Ok(states(appliance, &others)?
         .iter()
         .any(|unit| unit.load == LoadState::Loaded && !unit.active.is_down()))
+}
+
+/// Tells at each call whether the unit said something since the last one: a server that migrates
+/// its database does. One that was started anew meanwhile makes no progress, it fails again and
+/// again.
+pub(crate) fn progress(appliance: &Appliance, unit: &str) -> impl FnMut() -> bool {
+    let mut first_invocation = None;
+    changes(move || {
+        let status = appliance.manager().ok()?.unit(unit).ok()?;
+        let first = first_invocation.get_or_insert_with(|| status.invocation.clone());
+        if *first != status.invocation {
+            return None;
+        }
+        journal::last_lines(&status, 1).ok()
+    })
 }
 
 /// Whether the unit is down for good: not one that is between two tries.

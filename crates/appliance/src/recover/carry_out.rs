@@ -7,7 +7,7 @@ use appliance_backup::restore::{self, RestoreOptions};
 use appliance_drive::find::Wanted;
 use appliance_immich::database::{RestoreStep, is_routine_dump};
 use appliance_immich::dump::{self, Counts};
-use appliance_immich::media;
+use appliance_immich::media::{self, BACKUPS};
 use appliance_secret::Secret;
 use secrecy::ExposeSecret as _;
 
@@ -138,7 +138,7 @@ impl Recovery<'_> {
 
     /// The newest routine dump that is complete; one that is cut short is told of and passed over.
     fn newest_whole_dump(&self) -> Result<PathBuf> {
-        let folder = self.appliance.paths.media.join("backups");
+        let folder = BACKUPS.path(&self.appliance.paths.media);
         let entries = std::fs::read_dir(&folder)
             .with_context(|| format!("cannot look for database dumps in {}", folder.display()))?;
         let mut dumps: Vec<PathBuf> = entries

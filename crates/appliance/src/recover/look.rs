@@ -55,7 +55,7 @@ fn holds_library(root: &Path, media: &Path) -> Result<bool> {
     }
     Ok(FOLDERS
         .iter()
-        .filter(|folder| folder.essential)
+        .filter(|folder| folder.is_essential())
         .filter_map(|folder| std::fs::read_dir(folder.path(media)).ok())
         .flatten()
         .filter_map(Result::ok)

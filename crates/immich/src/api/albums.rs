@@ -1,9 +1,10 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Asset, Call, Client, Result};
+use super::{Call, Client, Result};
 
-/// An album.
+/// An album. Its assets are found with [`Client::search_metadata`]: Immich 3 no longer sends them
+/// along.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Album {
@@ -12,13 +13,10 @@ pub struct Album {
     /// Its name.
     pub album_name: String,
     /// What its owner says of it.
+    #[serde(default)]
     pub description: String,
     /// How many assets it holds.
     pub asset_count: u64,
-    /// The assets, where a single album was asked for. Immich 3 no longer sends them: use
-    /// [`Client::search_metadata`].
-    #[serde(default)]
-    pub assets: Vec<Asset>,
 }
 
 /// An album to be made.

@@ -68,9 +68,9 @@ pub struct Exif {
 /// A file to be uploaded.
 #[derive(Debug, Clone)]
 pub struct NewAsset {
-    /// What the uploading device calls it. Immich 3 ignores it.
+    /// What the uploading device calls it. Immich 2 wants it; it is not sent to Immich 3.
     pub device_asset_id: String,
-    /// The uploading device. Immich 3 ignores it.
+    /// The uploading device. Immich 2 wants it; it is not sent to Immich 3.
     pub device_id: String,
     /// When it was taken; EXIF data goes first.
     pub file_created_at: Timestamp,
@@ -95,8 +95,9 @@ pub enum UploadOutcome {
     Created,
     /// Immich had this very file already.
     Duplicate,
-    /// An asset got a new original.
-    Replaced,
+    /// Anything else, such as a new original for an old asset (Immich 2 only).
+    #[serde(other)]
+    Other,
 }
 
 impl Client {
@@ -125,9 +126,13 @@ impl Client {
             .file_name(&header_safe(name));
         let created = asset.file_created_at.to_string();
         let modified = asset.file_modified_at.to_string();
-        let form = Form::new()
-            .text("deviceAssetId", &asset.device_asset_id)
-            .text("deviceId", &asset.device_id)
+        let mut form = Form::new();
+        if self.known_version()?.major < 3 {
+            form = form
+                .text("deviceAssetId", &asset.device_asset_id)
+                .text("deviceId", &asset.device_id);
+        }
+        let form = form
             .text("fileCreatedAt", &created)
             .text("fileModifiedAt", &modified)
             .part("assetData", part);

@@ -3,10 +3,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::ServerVersion;
+
 /// A call that did not succeed: which one, to which address, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("{call} ({method} {path}): {why}")]
-pub struct Error {
+pub struct ApiError {
     /// What was being done, in words.
     pub call: &'static str,
     /// The HTTP method.
@@ -39,6 +41,15 @@ pub enum Why {
     /// The answer is not what this call gives: another server, or a changed API.
     #[error("the answer is not understood: {0}")]
     Answer(String),
+    /// Immich serves nothing but its maintenance page.
+    #[error("Immich is in maintenance mode")]
+    Maintenance,
+    /// This version of Immich has no such call.
+    #[error("Immich {version} does not offer this")]
+    NotOffered {
+        /// The version that runs.
+        version: ServerVersion,
+    },
     /// What was downloaded cannot be written.
     #[error("the download cannot be written: {0}")]
     Write(std::io::Error),
@@ -60,16 +71,13 @@ fn seconds(limit: &Duration) -> String {
 }
 
 /// What every call gives.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T> = std::result::Result<T, ApiError>;
 
-impl Error {
+impl ApiError {
     /// The HTTP status, where Immich answered with one.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
-        match self.why {
-            Why::Refused { status, .. } => Some(status),
-            _ => None,
-        }
+        self.why.status()
     }
 
     /// Whether the credential is missing, wrong or expired (401).
@@ -82,6 +90,18 @@ impl Error {
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
         self.status() == Some(403)
+    }
+
+    /// Whether Immich serves nothing but its maintenance page.
+    #[must_use]
+    pub fn is_maintenance(&self) -> bool {
+        matches!(self.why, Why::Maintenance)
+    }
+
+    /// Whether this version of Immich has no such call.
+    #[must_use]
+    pub fn is_not_offered(&self) -> bool {
+        matches!(self.why, Why::NotOffered { .. })
     }
 
     /// Whether Immich could not be reached or did not answer in time.
@@ -107,6 +127,13 @@ enum Message {
 }
 
 impl Why {
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
     /// From an answer's status and body; a body of another kind is shortened into the message.
     pub(super) fn refused(status: u16, body: &[u8]) -> Self {
         match serde_json::from_slice::<Document>(body) {
@@ -197,7 +224,7 @@ mod tests {
 
     #[test]
     fn an_error_names_the_call_and_its_path() {
-        let error = Error {
+        let error = ApiError {
             call: "log in",
             method: "POST",
             path: "/api/auth/login".to_owned(),

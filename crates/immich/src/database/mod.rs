@@ -4,6 +4,7 @@ mod dump;
 mod filter;
 mod gzip;
 mod installed;
+mod lent_key;
 mod originals;
 mod restore;
 mod tools;
@@ -15,6 +16,7 @@ use crate::dump::{Counts, Difference, DumpError, PgVersion, Table};
 
 pub use dump::{Dump, is_routine_dump};
 pub use installed::find_bin_dir;
+pub use lent_key::LentKey;
 pub use originals::{MissingOriginal, Originals};
 pub use restore::{RestoreStep, Restored};
 pub use tools::{Connection, ToolError, ToolFailure};

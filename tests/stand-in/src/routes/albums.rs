@@ -16,20 +16,24 @@ use super::{Body, Id, iso};
 use crate::auth::Caller;
 use crate::error::{Answer, Refusal};
 use crate::server::App;
+use crate::version::ImmichVersion;
 
 pub(super) async fn list(caller: Caller, State(app): State<Arc<App>>) -> Answer<Json<Vec<Value>>> {
     caller.needs("album.read")?;
     let client = app.pool.get().await?;
     let rows = client
         .query(
-            "SELECT id FROM album WHERE \"ownerId\" = $1 AND \"deletedAt\" IS NULL
-             ORDER BY \"createdAt\" DESC",
+            &format!(
+                "SELECT id FROM album a WHERE {} = $1 AND \"deletedAt\" IS NULL
+                 ORDER BY \"createdAt\" DESC",
+                owner(app.settings.version)
+            ),
             &[&caller.id],
         )
         .await?;
     let mut albums = Vec::new();
     for row in rows {
-        albums.push(show(&client, row.get(0), false).await?);
+        albums.push(show(&app, &client, row.get(0), false).await?);
     }
     Ok(Json(albums))
 }
@@ -41,8 +45,8 @@ pub(super) async fn read(
 ) -> Answer<Json<Value>> {
     caller.needs("album.read")?;
     let client = app.pool.get().await?;
-    own(&client, &caller, id, "album.read").await?;
-    Ok(Json(show(&client, id, true).await?))
+    own(&app, &client, &caller, id, "album.read").await?;
+    Ok(Json(show(&app, &client, id, true).await?))
 }
 
 #[derive(Deserialize)]
@@ -62,17 +66,24 @@ pub(super) async fn create(
 ) -> Answer<impl IntoResponse> {
     caller.needs("album.create")?;
     let client = app.pool.get().await?;
+    let sql = if app.settings.version.is_3() {
+        "WITH new AS (INSERT INTO album (\"albumName\", description) VALUES ($2, $3) RETURNING id)
+         INSERT INTO album_user (\"albumId\", \"userId\", role) SELECT id, $1::uuid, 'owner' FROM new
+         RETURNING \"albumId\""
+    } else {
+        "INSERT INTO album (\"ownerId\", \"albumName\", description) VALUES ($1, $2, $3)
+         RETURNING id"
+    };
     let id: Uuid = client
-        .query_one(
-            "INSERT INTO album (\"ownerId\", \"albumName\", description) VALUES ($1, $2, $3)
-             RETURNING id",
-            &[&caller.id, &album.album_name, &album.description],
-        )
+        .query_one(sql, &[&caller.id, &album.album_name, &album.description])
         .await?
         .get(0);
     // Assets that are not the caller's own are left out without a word, as in Immich.
     put(&client, &caller, id, &album.asset_ids).await?;
-    Ok((StatusCode::CREATED, Json(show(&client, id, true).await?)))
+    Ok((
+        StatusCode::CREATED,
+        Json(show(&app, &client, id, true).await?),
+    ))
 }
 
 pub(super) async fn delete(
@@ -82,7 +93,7 @@ pub(super) async fn delete(
 ) -> Answer<StatusCode> {
     caller.needs("album.delete")?;
     let client = app.pool.get().await?;
-    own(&client, &caller, id, "album.delete").await?;
+    own(&app, &client, &caller, id, "album.delete").await?;
     client
         .execute("DELETE FROM album WHERE id = $1", &[&id])
         .await?;
@@ -102,7 +113,7 @@ pub(super) async fn add(
 ) -> Answer<Json<Vec<Value>>> {
     caller.needs("albumAsset.create")?;
     let client = app.pool.get().await?;
-    own(&client, &caller, id, "albumAsset.create").await?;
+    own(&app, &client, &caller, id, "albumAsset.create").await?;
     Ok(Json(put(&client, &caller, id, &assets.ids).await?))
 }
 
@@ -138,10 +149,28 @@ async fn put(client: &Object, caller: &Caller, album: Uuid, ids: &[Uuid]) -> Ans
     Ok(fates)
 }
 
-async fn own(client: &Object, caller: &Caller, id: Uuid, permission: &str) -> Answer<()> {
+/// The owner of the album `a`.
+fn owner(version: ImmichVersion) -> &'static str {
+    if version.is_3() {
+        "(SELECT u.\"userId\" FROM album_user u WHERE u.\"albumId\" = a.id AND u.role = 'owner')"
+    } else {
+        "a.\"ownerId\""
+    }
+}
+
+async fn own(
+    app: &App,
+    client: &Object,
+    caller: &Caller,
+    id: Uuid,
+    permission: &str,
+) -> Answer<()> {
     let own: bool = client
         .query_one(
-            "SELECT EXISTS (SELECT FROM album WHERE id = $1 AND \"ownerId\" = $2)",
+            &format!(
+                "SELECT EXISTS (SELECT FROM album a WHERE a.id = $1 AND {} = $2)",
+                owner(app.settings.version)
+            ),
             &[&id, &caller.id],
         )
         .await?
@@ -155,11 +184,14 @@ async fn own(client: &Object, caller: &Caller, id: Uuid, permission: &str) -> An
     }
 }
 
-async fn show(client: &Object, id: Uuid, with_assets: bool) -> Answer<Value> {
-    let album = client
-        .query_one("SELECT * FROM album WHERE id = $1", &[&id])
-        .await?;
-    let owner: Uuid = album.get("ownerId");
+async fn show(app: &App, client: &Object, id: Uuid, with_assets: bool) -> Answer<Value> {
+    let version = app.settings.version;
+    let sql = format!(
+        "SELECT a.*, {} AS owner FROM album a WHERE id = $1",
+        owner(version)
+    );
+    let album = client.query_one(&sql, &[&id]).await?;
+    let owner: Uuid = album.get("owner");
     let user_row = client
         .query_one("SELECT * FROM \"user\" WHERE id = $1", &[&owner])
         .await?;
@@ -178,8 +210,6 @@ async fn show(client: &Object, id: Uuid, with_assets: bool) -> Answer<Value> {
         "id": id,
         "albumName": album.get::<_, String>("albumName"),
         "description": album.get::<_, String>("description"),
-        "ownerId": owner,
-        "owner": user(&user_row),
         "albumUsers": [],
         "albumThumbnailAssetId": assets.first().map(|row| row.get::<_, Uuid>("id")),
         "shared": false,
@@ -189,15 +219,21 @@ async fn show(client: &Object, id: Uuid, with_assets: bool) -> Answer<Value> {
         "order": album.get::<_, String>("order"),
         "createdAt": iso(album.get("createdAt")),
         "updatedAt": iso(album.get("updatedAt")),
-        "assets": [],
     });
+    if version.is_3() {
+        view_of_album["albumUsers"] = json!([{ "user": user(&user_row), "role": "owner" }]);
+    } else {
+        view_of_album["ownerId"] = owner.to_string().into();
+        view_of_album["owner"] = user(&user_row);
+        view_of_album["assets"] = json!([]);
+    }
     let taken = |row: &tokio_postgres::Row| iso(row.get::<_, Timestamp>("fileCreatedAt"));
     if let (Some(newest), Some(oldest)) = (assets.first(), assets.last()) {
         view_of_album["startDate"] = taken(oldest).into();
         view_of_album["endDate"] = taken(newest).into();
     }
-    if with_assets {
-        view_of_album["assets"] = assets.iter().map(|row| view(row, false)).collect();
+    if with_assets && !version.is_3() {
+        view_of_album["assets"] = assets.iter().map(|row| view(version, row, false)).collect();
     }
     Ok(view_of_album)
 }

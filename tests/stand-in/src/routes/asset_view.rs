@@ -6,22 +6,24 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::iso;
+use crate::version::ImmichVersion;
 
 /// What every query for assets selects, for [`view`].
 pub(super) const COLUMNS: &str =
     "a.*, e.make, e.model, e.\"exifImageWidth\", e.\"exifImageHeight\",
     e.\"fileSizeInByte\", e.\"dateTimeOriginal\", e.\"modifyDate\", e.\"timeZone\", e.description";
 
+/// What Immich 2 says of a photo's length.
+const NO_DURATION: &str = "0:00:00.00000";
+
 /// An asset as the API shows it.
-pub(super) fn view(row: &Row, with_exif: bool) -> Value {
+pub(super) fn view(version: ImmichVersion, row: &Row, with_exif: bool) -> Value {
     let time = |name: &str| iso(row.get::<_, Timestamp>(name));
     let text = |name: &str| row.get::<_, String>(name);
     let visibility = text("visibility");
     let mut view = json!({
         "id": row.get::<_, Uuid>("id"),
         "createdAt": time("createdAt"),
-        "deviceAssetId": text("deviceAssetId"),
-        "deviceId": text("deviceId"),
         "ownerId": row.get::<_, Uuid>("ownerId"),
         "libraryId": row.get::<_, Option<Uuid>>("libraryId"),
         "type": text("type"),
@@ -39,8 +41,7 @@ pub(super) fn view(row: &Row, with_exif: bool) -> Value {
         "isOffline": row.get::<_, bool>("isOffline"),
         "isEdited": false,
         "visibility": visibility,
-        "duration": "0:00:00.00000",
-        "livePhotoVideoId": null,
+        "livePhotoVideoId": row.get::<_, Option<Uuid>>("livePhotoVideoId"),
         "people": [],
         "tags": [],
         "checksum": STANDARD.encode(row.get::<_, Vec<u8>>("checksum")),
@@ -50,6 +51,14 @@ pub(super) fn view(row: &Row, with_exif: bool) -> Value {
         "width": row.get::<_, Option<i32>>("exifImageWidth"),
         "height": row.get::<_, Option<i32>>("exifImageHeight"),
     });
+    if version.is_3() {
+        view["duration"] = row.get::<_, Option<i32>>("duration").into();
+    } else {
+        view["deviceAssetId"] = text("deviceAssetId").into();
+        view["deviceId"] = text("deviceId").into();
+        let duration = row.get::<_, Option<String>>("duration");
+        view["duration"] = duration.unwrap_or_else(|| NO_DURATION.to_owned()).into();
+    }
     if with_exif {
         view["exifInfo"] = exif(row);
     }

@@ -43,7 +43,7 @@ pub(super) async fn read(
     caller.needs("asset.read")?;
     let client = app.pool.get().await?;
     let row = own(&client, &caller, id, "asset.read").await?;
-    Ok(Json(view(&row, true)))
+    Ok(Json(view(app.settings.version, &row, true)))
 }
 
 pub(super) async fn download(

@@ -3,7 +3,7 @@
 mod albums;
 mod asset_view;
 mod assets;
-mod backups;
+mod integrity;
 mod jobs;
 mod notifications;
 mod search;
@@ -19,21 +19,21 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post, put};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::error::{Answer, Refusal};
+use crate::maintenance::guard;
 use crate::server::App;
 
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let api = Router::new()
+    let mut api = Router::new()
         .route("/server/ping", get(server::ping))
         .route("/server/config", get(server::config))
         .route("/server/version", get(server::version))
-        .route("/server/about", get(server::about))
-        .route("/server/storage", get(server::storage))
         .route("/server/statistics", get(server::statistics))
         .route("/auth/admin-sign-up", post(users::admin_sign_up))
         .route("/auth/login", post(users::login))
@@ -44,9 +44,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         )
         .route("/jobs", post(jobs::start))
         .route("/jobs/{queue}", put(jobs::command))
+        .route("/queues/{queue}", get(jobs::look))
         .route("/notifications", get(notifications::list))
-        .route("/admin/database-backups", get(backups::list))
-        .route("/admin/database-backups/{name}", get(backups::download))
         .route("/albums", get(albums::list).post(albums::create))
         .route("/albums/{id}", get(albums::read).delete(albums::delete))
         .route("/albums/{id}/assets", put(albums::add))
@@ -54,8 +53,19 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/assets", post(upload::upload).delete(assets::delete))
         .route("/assets/{id}", get(assets::read))
         .route("/assets/{id}/original", get(assets::download))
-        .route("/socket.io/", get(socket::connect))
+        .route("/socket.io/", get(socket::connect));
+    if app.settings.version.is_3() {
+        api = api
+            .route(
+                "/admin/config",
+                get(system_config::read).put(system_config::write),
+            )
+            .route("/admin/integrity/summary", get(integrity::summary))
+            .route("/admin/integrity/report", get(integrity::report));
+    }
+    let api = api
         .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(app.clone(), guard))
         .with_state(app);
     Router::new()
         .nest("/api", api)

@@ -94,8 +94,12 @@ pub(super) async fn metadata(
     let size = usize::try_from(wanted.size).unwrap_or(usize::MAX);
     let more = rows.len() > size;
     rows.truncate(size);
-    let items: Vec<_> = rows.iter().map(|row| view(row, wanted.with_exif)).collect();
-    Ok(Json(json!({
+    let version = app.settings.version;
+    let items: Vec<_> = rows
+        .iter()
+        .map(|row| view(version, row, wanted.with_exif))
+        .collect();
+    let mut answer = json!({
         "albums": { "total": 0, "count": 0, "items": [], "facets": [] },
         "assets": {
             "total": items.len(),
@@ -104,5 +108,9 @@ pub(super) async fn metadata(
             "nextPage": more.then(|| (wanted.page + 1).to_string()),
             "items": items,
         },
-    })))
+    });
+    if version.is_3() {
+        answer["assets"]["nextCursor"] = Value::Null;
+    }
+    Ok(Json(answer))
 }

@@ -2,13 +2,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use nix::sys::statvfs::statvfs;
 use serde_json::{Value, json};
 
 use super::system_config;
 use crate::auth::Caller;
 use crate::database::metadata;
-use crate::error::{Answer, Refusal};
+use crate::error::Answer;
 use crate::server::App;
 
 pub(super) async fn ping() -> Json<Value> {
@@ -24,73 +23,39 @@ pub(super) async fn config(State(app): State<Arc<App>>) -> Answer<Json<Value>> {
         )
         .await?
         .get(0);
-    let flag = async |key: &str, field: &str| -> Answer<bool> {
-        let value = metadata(&client, key).await?;
-        Ok(value.is_some_and(|value| value[field] == true))
-    };
-    let system = system_config::effective(metadata(&client, "system-config").await?);
-    Ok(Json(json!({
+    let onboarded = metadata(&client, "admin-onboarding")
+        .await?
+        .is_some_and(|value| value["isOnboarded"] == true);
+    let system = system_config::effective(&app, metadata(&client, "system-config").await?);
+    if app.maintenance.read_again(&client).await? {
+        return Ok(crate::maintenance::config());
+    }
+    let mut answer = json!({
         "loginPageMessage": system["server"]["loginPageMessage"],
         "trashDays": system["trash"]["days"],
         "userDeleteDelay": system["user"]["deleteDelay"],
         "oauthButtonText": system["oauth"]["buttonText"],
         "isInitialized": initialized,
-        "isOnboarded": flag("admin-onboarding", "isOnboarded").await?,
+        "isOnboarded": onboarded,
         "externalDomain": system["server"]["externalDomain"],
         "publicUsers": system["server"]["publicUsers"],
         "mapDarkStyleUrl": system["map"]["darkStyle"],
         "mapLightStyleUrl": system["map"]["lightStyle"],
-        "maintenanceMode": flag("maintenance-mode", "isMaintenanceMode").await?,
-    })))
+        "maintenanceMode": false,
+    });
+    if app.settings.version.is_3() {
+        answer["minFaces"] = system["machineLearning"]["facialRecognition"]["minFaces"].clone();
+    }
+    Ok(Json(answer))
 }
 
-pub(super) async fn version() -> Json<Value> {
-    let (major, minor, patch) = crate::VERSION;
-    Json(json!({ "major": major, "minor": minor, "patch": patch }))
-}
-
-pub(super) async fn about(caller: Caller) -> Answer<Json<Value>> {
-    caller.needs("server.about")?;
-    let (major, minor, patch) = crate::VERSION;
-    let version = format!("v{major}.{minor}.{patch}");
-    Ok(Json(json!({
-        "version": version,
-        "versionUrl": format!("https://github.com/immich-app/immich/releases/tag/{version}"),
-        "licensed": false,
-        "build": "stand-in",
-    })))
-}
-
-pub(super) async fn storage(caller: Caller, State(app): State<Arc<App>>) -> Answer<Json<Value>> {
-    caller.needs("server.storage")?;
-    let disk =
-        statvfs(&app.settings.media).map_err(|error| Refusal::internal("media folder", error))?;
-    let block = disk.fragment_size();
-    let (size, free, available) = (
-        disk.blocks() * block,
-        disk.blocks_free() * block,
-        disk.blocks_available() * block,
-    );
-    let used = size - free;
-    #[expect(clippy::cast_precision_loss, reason = "a percentage with two digits")]
-    let percentage = (used as f64 / size.max(1) as f64 * 10000.0).round() / 100.0;
-    Ok(Json(json!({
-        "diskSize": human(size),
-        "diskUse": human(used),
-        "diskAvailable": human(available),
-        "diskSizeRaw": size,
-        "diskUseRaw": used,
-        "diskAvailableRaw": available,
-        "diskUsagePercentage": percentage,
-    })))
-}
-
-fn human(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let unit = (bytes.max(1).ilog2() / 10).min(4);
-    #[expect(clippy::cast_precision_loss, reason = "for people")]
-    let number = bytes as f64 / (1_u64 << (10 * unit)) as f64;
-    format!("{number:.1} {}", UNITS[unit as usize])
+pub(super) async fn version(State(app): State<Arc<App>>) -> Json<Value> {
+    let (major, minor, patch) = app.settings.version.numbers();
+    let mut version = json!({ "major": major, "minor": minor, "patch": patch });
+    if app.settings.version.is_3() {
+        version["prerelease"] = Value::Null;
+    }
+    Json(version)
 }
 
 pub(super) async fn statistics(caller: Caller, State(app): State<Arc<App>>) -> Answer<Json<Value>> {

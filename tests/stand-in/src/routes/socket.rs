@@ -1,15 +1,18 @@
 //! `/api/socket.io`: as much of Immich's web socket as shows that one passes what stands before
 //! Immich. The handshake of Engine.IO 4 and Socket.IO 5, pings, and every other message sent back.
 
-use axum::extract::Query;
+use std::sync::Arc;
+
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::{Answer, Refusal};
+use crate::server::App;
 
 #[derive(Deserialize)]
 pub(super) struct Wanted {
@@ -19,6 +22,7 @@ pub(super) struct Wanted {
 }
 
 pub(super) async fn connect(
+    State(app): State<Arc<App>>,
     Query(wanted): Query<Wanted>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Answer<Response> {
@@ -29,11 +33,13 @@ pub(super) async fn connect(
     let (Some("websocket"), Ok(upgrade)) = (wanted.transport.as_deref(), upgrade) else {
         return Err(Refusal::bad_request("Transport unknown"));
     };
-    Ok(upgrade.on_upgrade(talk))
+    let (major, minor, patch) = app.settings.version.numbers();
+    let version = json!({ "major": major, "minor": minor, "patch": patch });
+    Ok(upgrade.on_upgrade(|socket| talk(socket, version)))
 }
 
 /// Ends when the other side does, or does not take an answer.
-async fn talk(mut socket: WebSocket) {
+async fn talk(mut socket: WebSocket, version: Value) {
     let open = json!({
         "sid": Uuid::new_v4(),
         "upgrades": [],
@@ -56,10 +62,7 @@ async fn talk(mut socket: WebSocket) {
             // A namespace is joined, and greeted.
             "40" => vec![
                 format!("40{}", json!({ "sid": Uuid::new_v4() })),
-                format!(
-                    "42{}",
-                    json!(["on_server_version", { "major": 2, "minor": 7, "patch": 5 }])
-                ),
+                format!("42{}", json!(["on_server_version", version])),
             ],
             "2" => vec!["3".to_owned()],
             other => vec![other.to_owned()],

@@ -9,23 +9,46 @@ use crate::auth::Caller;
 use crate::database::{metadata, set_metadata};
 use crate::error::{Answer, Refusal};
 use crate::server::App;
+use crate::version::ImmichVersion;
 
 /// The defaults of a new server.
-fn defaults() -> Value {
-    // A file of this repository; a test reads it.
-    serde_json::from_str(include_str!("../system-config.json")).unwrap_or_default()
+fn defaults(version: ImmichVersion) -> Value {
+    // Files of this repository; a test reads them.
+    let read = |text| serde_json::from_str(text).unwrap_or_default();
+    let mut defaults: Value = read(include_str!("../system-config.json"));
+    if version.is_3() {
+        add(&mut defaults, read(include_str!("../system-config-3.json")));
+    }
+    defaults
 }
 
-/// The configuration in force, from what the database holds of it.
-pub(crate) fn effective(stored: Option<Value>) -> Value {
-    stored.unwrap_or_else(defaults)
+/// Puts `more` into `config`, object by object.
+fn add(config: &mut Value, more: Value) {
+    match (config, more) {
+        (Value::Object(config), Value::Object(more)) => {
+            for (name, value) in more {
+                add(config.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (config, more) => *config = more,
+    }
+}
+
+/// The configuration in force: what the database holds of it, and the defaults for what came with
+/// a later version than the one that wrote it.
+pub(crate) fn effective(app: &App, stored: Option<Value>) -> Value {
+    let mut config = defaults(app.settings.version);
+    if let Some(stored) = stored {
+        add(&mut config, stored);
+    }
+    config
 }
 
 pub(super) async fn read(caller: Caller, State(app): State<Arc<App>>) -> Answer<Json<Value>> {
     caller.needs_admin("systemConfig.read")?;
     let client = app.pool.get().await?;
     let stored = metadata(&client, "system-config").await?;
-    Ok(Json(effective(stored)))
+    Ok(Json(effective(&app, stored)))
 }
 
 pub(super) async fn write(
@@ -39,7 +62,7 @@ pub(super) async fn write(
             "Cannot update configuration while IMMICH_CONFIG_FILE is in use",
         ));
     }
-    if let Some(field) = missing(&defaults(), &config, String::new()) {
+    if let Some(field) = missing(&defaults(app.settings.version), &config, String::new()) {
         return Err(Refusal::bad_request(format!(
             "{field} must be set, and of its kind"
         )));
@@ -78,7 +101,8 @@ mod tests {
 
     #[test]
     fn only_a_whole_configuration_is_taken() {
-        let whole = defaults();
+        let whole = defaults(ImmichVersion::V3_2_2);
+        assert_ne!(whole, defaults(ImmichVersion::V2_7_5));
         assert_eq!(missing(&whole, &whole, String::new()), None);
         let mut lacking = whole.clone();
         lacking["backup"]["database"]

@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 use sha1::{Digest, Sha1};
 use tokio::io::AsyncWriteExt;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::asset_view::mime;
@@ -56,8 +57,11 @@ pub(super) async fn upload(
         value.map_err(|_| Refusal::bad_request(format!("{name} must be a Date instance")))
     };
     let form = Form {
-        device_asset_id: text("deviceAssetId")?.clone(),
-        device_id: text("deviceId")?.clone(),
+        device: if app.settings.version.is_3() {
+            None
+        } else {
+            Some((text("deviceAssetId")?.clone(), text("deviceId")?.clone()))
+        },
         created: time("fileCreatedAt")?,
         modified: time("fileModifiedAt")?,
     };
@@ -110,8 +114,8 @@ async fn receive(app: &App, user: Uuid, mut field: Field<'_>) -> Answer<Arrived>
 }
 
 struct Form {
-    device_asset_id: String,
-    device_id: String,
+    /// The device's name of the asset, and the device's own, which Immich 3 no longer takes.
+    device: Option<(String, String)>,
     created: Timestamp,
     modified: Timestamp,
 }
@@ -136,28 +140,40 @@ async fn record(app: &App, caller: &Caller, form: &Form, file: &Arrived) -> Answ
     };
     let mut client = app.pool.get().await?;
     let transaction = client.transaction().await?;
-    let row = transaction
-        .query_opt(
-            "INSERT INTO asset (\"ownerId\", \"deviceAssetId\", \"deviceId\", type,
-                \"originalPath\", \"originalFileName\", checksum, \"fileCreatedAt\",
-                \"fileModifiedAt\", \"localDateTime\")
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-             ON CONFLICT (\"ownerId\", checksum) WHERE \"libraryId\" IS NULL DO NOTHING
-             RETURNING id",
-            &[
-                &caller.id,
-                &form.device_asset_id,
-                &form.device_id,
-                &kind,
-                &file.path.to_string_lossy().as_ref(),
-                &file.name,
-                &file.sha1,
-                &taken,
-                &form.modified,
-                &local,
-            ],
-        )
-        .await?;
+    let path = file.path.to_string_lossy();
+    let mut columns = vec![
+        "ownerId",
+        "type",
+        "originalPath",
+        "originalFileName",
+        "checksum",
+        "fileCreatedAt",
+        "fileModifiedAt",
+        "localDateTime",
+    ];
+    let mut values: Vec<&(dyn ToSql + Sync)> = vec![
+        &caller.id,
+        &kind,
+        &path,
+        &file.name,
+        &file.sha1,
+        &taken,
+        &form.modified,
+        &local,
+    ];
+    if let Some((asset, device)) = &form.device {
+        columns.extend(["deviceAssetId", "deviceId"]);
+        values.extend([asset as &(dyn ToSql + Sync), device]);
+    }
+    let places: Vec<_> = (1..=columns.len()).map(|at| format!("${at}")).collect();
+    let sql = format!(
+        "INSERT INTO asset (\"{}\") VALUES ({})
+         ON CONFLICT (\"ownerId\", checksum) WHERE \"libraryId\" IS NULL DO NOTHING
+         RETURNING id",
+        columns.join("\", \""),
+        places.join(", ")
+    );
+    let row = transaction.query_opt(&sql, &values).await?;
     let Some(row) = row else {
         let row = transaction
             .query_one(

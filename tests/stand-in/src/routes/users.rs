@@ -14,6 +14,7 @@ use super::{Body, iso};
 use crate::auth::{Caller, new_secret};
 use crate::error::{Answer, Refusal};
 use crate::server::App;
+use crate::version::ImmichVersion;
 
 /// bcrypt's cost; the lowest, for this is no place for real passwords.
 const COST: u32 = 4;
@@ -47,10 +48,13 @@ pub(super) async fn admin_sign_up(
         )
         .await?
         .ok_or_else(|| Refusal::bad_request("The server already has an admin"))?;
-    Ok((StatusCode::CREATED, Json(account(&row))))
+    Ok((
+        StatusCode::CREATED,
+        Json(account(app.settings.version, &row)),
+    ))
 }
 
-fn account(row: &Row) -> Value {
+fn account(version: ImmichVersion, row: &Row) -> Value {
     let time = |name: &str| iso(row.get::<_, Timestamp>(name));
     let mut view = user(row);
     let more = json!({
@@ -68,6 +72,10 @@ fn account(row: &Row) -> Value {
     });
     if let (Some(view), Value::Object(more)) = (view.as_object_mut(), more) {
         view.extend(more);
+        if version.is_3() {
+            let group: Uuid = row.get("clusterGroupId");
+            view.insert("clusterGroupId".to_owned(), group.to_string().into());
+        }
     }
     view
 }
@@ -140,6 +148,23 @@ pub(super) struct NewKey {
     permissions: Vec<String>,
 }
 
+/// Those that Immich 3 has beside the ones of Immich 2.
+const PERMISSIONS_OF_3: [&str; 13] = [
+    "apiKey.rotate",
+    "assetFile.read",
+    "assetFile.delete",
+    "assetFile.download",
+    "clusterGroup.read",
+    "clusterGroup.leave",
+    "clusterGroupRequest.create",
+    "clusterGroupRequest.read",
+    "clusterGroupRequest.delete",
+    "adminConfig.read",
+    "adminConfig.update",
+    "userConfig.read",
+    "workflow.logs",
+];
+
 fn default_name() -> String {
     "API Key".to_owned()
 }
@@ -150,8 +175,12 @@ pub(super) async fn create_api_key(
     Body(wanted): Body<NewKey>,
 ) -> Answer<impl IntoResponse> {
     caller.needs("apiKey.create")?;
-    let known: Vec<String> = serde_json::from_str(include_str!("../permissions.json"))
+    let mut known: Vec<String> = serde_json::from_str(include_str!("../permissions.json"))
         .map_err(|error| Refusal::internal("permissions", error))?;
+    if app.settings.version.is_3() {
+        known.retain(|one| one != "asset.replace");
+        known.extend(PERMISSIONS_OF_3.map(str::to_owned));
+    }
     let unknown = wanted.permissions.iter().any(|one| !known.contains(one));
     if unknown || wanted.permissions.is_empty() {
         return Err(Refusal::bad_request(
@@ -172,15 +201,19 @@ pub(super) async fn create_api_key(
             &[&wanted.name, &hash, &caller.id, &wanted.permissions],
         )
         .await?;
-    let answer = json!({
-        "secret": secret,
-        "apiKey": {
-            "id": row.get::<_, Uuid>(0),
-            "name": wanted.name,
-            "createdAt": iso(row.get(1)),
-            "updatedAt": iso(row.get(2)),
-            "permissions": wanted.permissions,
-        },
+    let key = json!({
+        "id": row.get::<_, Uuid>(0),
+        "name": wanted.name,
+        "createdAt": iso(row.get(1)),
+        "updatedAt": iso(row.get(2)),
+        "permissions": wanted.permissions,
     });
+    let mut answer = json!({ "secret": secret, "apiKey": key });
+    if let (true, Some(answer), Value::Object(key)) =
+        (app.settings.version.is_3(), answer.as_object_mut(), key)
+    {
+        // Immich 3 says the same twice.
+        answer.extend(key);
+    }
     Ok((StatusCode::CREATED, Json(answer)))
 }

@@ -194,7 +194,11 @@ impl Shared {
                 kind: kind(headers),
                 body,
             };
-            if let Err(problem) = self.schema.check_request(&operation, &message) {
+            let asked = self
+                .schema
+                .check_query(&operation, uri.query())
+                .and_then(|()| self.schema.check_request(&operation, &message));
+            if let Err(problem) = asked {
                 note(format!("{call}: {problem}"));
             }
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

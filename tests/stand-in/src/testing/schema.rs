@@ -2,7 +2,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-/// Immich's own description of its API.
+use crate::version::ImmichVersion;
+
+/// A description of Immich's API: its own, or what the types of `@immich/sdk` say of the calls that
+/// the appliance's client makes (see `schema/distil-sdk`).
 pub struct Schema {
     document: Value,
 }
@@ -31,12 +34,35 @@ pub struct Message<'a> {
 }
 
 impl Schema {
-    /// Immich 2.7.5. A strict one takes no field that is not described.
+    /// The most that is known of a version: its own description of 2.7.5, which also tells formats
+    /// and statuses, and the package's types of 3.2.2. A strict one takes no field that is not
+    /// described.
     ///
     /// # Errors
     /// When the file in this repository is broken.
-    pub fn immich(strict: bool) -> Result<Self, String> {
-        let text = include_str!("../../schema/immich-openapi-2.7.5.json");
+    pub fn immich(version: ImmichVersion, strict: bool) -> Result<Self, String> {
+        match version {
+            ImmichVersion::V2_7_5 => Self::read(
+                include_str!("../../schema/immich-openapi-2.7.5.json"),
+                strict,
+            ),
+            ImmichVersion::V3_2_2 => Self::sdk(version, strict),
+        }
+    }
+
+    /// What the package's types say.
+    ///
+    /// # Errors
+    /// When the file in this repository is broken.
+    pub fn sdk(version: ImmichVersion, strict: bool) -> Result<Self, String> {
+        let text = match version {
+            ImmichVersion::V2_7_5 => include_str!("../../schema/immich-sdk-2.7.5.json"),
+            ImmichVersion::V3_2_2 => include_str!("../../schema/immich-sdk-3.2.2.json"),
+        };
+        Self::read(text, strict)
+    }
+
+    fn read(text: &str, strict: bool) -> Result<Self, String> {
         let mut document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         to_json_schema(&mut document["components"]["schemas"], strict);
         to_json_schema(&mut document["paths"], strict);
@@ -71,6 +97,40 @@ impl Schema {
 
     fn described(&self, operation: &Operation) -> &Value {
         &self.document["paths"][&operation.path][operation.method.to_lowercase()]
+    }
+
+    /// The type of a call's answer, where it is JSON.
+    pub(super) fn answer_of(&self, operation: &Operation) -> Option<&Value> {
+        let answers = self.described(operation)["responses"].as_object()?;
+        let answer = answers.iter().find(|(status, _)| status.starts_with('2'));
+        answer?.1["content"]["application/json"].get("schema")
+    }
+
+    /// A type by its name.
+    pub(super) fn referred(&self, reference: &str) -> &Value {
+        let name = reference.rsplit('/').next().unwrap_or_default();
+        &self.document["components"]["schemas"][name]
+    }
+
+    /// Whether each of a call's query parameters is described.
+    ///
+    /// # Errors
+    /// Says which is not.
+    pub fn check_query(&self, operation: &Operation, query: Option<&str>) -> Result<(), String> {
+        let described = self.described(operation)["parameters"].as_array();
+        let known = |name: &str| {
+            described.is_some_and(|all| {
+                all.iter()
+                    .any(|one| one["in"] == "query" && one["name"] == name)
+            })
+        };
+        let names = query.into_iter().flat_map(|query| query.split('&'));
+        for name in names.filter_map(|pair| pair.split('=').next()) {
+            if !known(name) {
+                return Err(format!("a parameter {name:?} that is not asked for"));
+            }
+        }
+        Ok(())
     }
 
     /// Whether a call's body is as described.
@@ -110,7 +170,10 @@ impl Schema {
         if status >= 400 {
             return error_document(&parse()?, status);
         }
-        let Some(answer) = self.described(operation)["responses"].get(status.to_string()) else {
+        let answers = &self.described(operation)["responses"];
+        // The package's types tell no statuses.
+        let answer = answers.get(status.to_string()).or(answers.get("2XX"));
+        let Some(answer) = answer else {
             return Err(format!("status {status} is not described"));
         };
         match answer.get("content") {
@@ -233,18 +296,18 @@ mod tests {
 
     #[test]
     fn a_wrong_answer_is_seen() {
-        let schema = Schema::immich(true).unwrap();
+        let schema = Schema::immich(ImmichVersion::V2_7_5, true).unwrap();
         assert_eq!(answer(&schema, r#"{"res":"pong"}"#), Ok(()));
         assert!(answer(&schema, r#"{"res":1}"#).is_err());
         assert!(answer(&schema, "{}").is_err());
         assert!(answer(&schema, r#"{"res":"pong","more":1}"#).is_err());
-        let lenient = Schema::immich(false).unwrap();
+        let lenient = Schema::immich(ImmichVersion::V2_7_5, false).unwrap();
         assert_eq!(answer(&lenient, r#"{"res":"pong","more":1}"#), Ok(()));
     }
 
     #[test]
     fn paths_are_told_apart() {
-        let schema = Schema::immich(true).unwrap();
+        let schema = Schema::immich(ImmichVersion::V2_7_5, true).unwrap();
         let path = |method, path| schema.operation(method, path).map(|one| one.path);
         assert_eq!(
             path("GET", "/api/server/ping").as_deref(),
@@ -263,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_nullable_field_may_be_null_and_another_may_not() {
-        let schema = Schema::immich(true).unwrap();
+        let schema = Schema::immich(ImmichVersion::V2_7_5, true).unwrap();
         let usage = |quota: Value| {
             json!({ "photos": 1, "videos": 0, "usage": 1, "usagePhotos": 1, "usageVideos": 0,
                 "userId": "x", "userName": "x", "quotaSizeInBytes": quota })

@@ -6,8 +6,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use super::{Postgres, Redis};
+use crate::migrations::MigrationBehaviour;
 use crate::server::{Server, StartError};
 use crate::settings::Settings;
+use crate::version::ImmichVersion;
 
 /// The stand-in, running in the test's own process. It stops with this value.
 pub struct StandIn {
@@ -27,6 +29,8 @@ pub fn settings(media: &Path, postgres: &Postgres, redis: Option<&Redis>) -> Set
         redis: redis.map(Redis::address),
         pg_bin: Some(postgres.bin_dir().to_owned()),
         config_file: false,
+        version: ImmichVersion::default(),
+        migration: MigrationBehaviour::default(),
     }
 }
 

@@ -50,7 +50,7 @@ fn a_film_of_2_gb_and_a_web_socket_pass_caddy_and_only_what_was_asked_is_open() 
         open(&home)? == documented("`remote.caddy`", Running)?,
         "with Caddy"
     );
-    let past_caddy = home.immich()?.ping();
+    let past_caddy = home.immich()?.version();
     ensure!(past_caddy.is_err(), "Immich answers past Caddy");
 
     let token = site.sign_up()?;

@@ -1,6 +1,7 @@
 use appliance_drive::layout;
 use appliance_immich::database::is_routine_dump;
-use appliance_immich::{dump, media};
+use appliance_immich::dump;
+use appliance_immich::media::{self, BACKUPS};
 
 use super::{Findings, Verdict};
 use crate::Result;
@@ -75,7 +76,7 @@ pub(super) fn originals(findings: &mut Findings<'_>) -> Result<()> {
 }
 
 pub(super) fn dumps(findings: &mut Findings<'_>) -> Result<()> {
-    let folder = findings.appliance.paths.media.join("backups");
+    let folder = BACKUPS.path(&findings.appliance.paths.media);
     let mut whole = 0;
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     for entry in entries.filter_map(std::result::Result::ok) {

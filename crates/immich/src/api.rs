@@ -1,4 +1,7 @@
-//! The HTTP API of Immich 2.7, as far as a control tool calls it.
+//! The HTTP API of Immich 2.7 and 3, as far as a control tool calls it.
+//!
+//! Where the two differ, the client asks the server once for its version and speaks accordingly.
+//! Fields and values that it does not know break nothing.
 //!
 //! Blocking; no call waits longer than its [`Timeouts`] say. Redirects are not followed and no
 //! proxy is used: the server is this machine's own, and a key must not travel elsewhere.
@@ -6,15 +9,17 @@
 mod albums;
 mod assets;
 mod auth;
-mod backups;
 mod error;
+mod integrity;
 mod jobs;
 mod notifications;
 mod search;
 mod server;
 mod system_config;
+mod version;
 
 use std::io::Read;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -26,12 +31,13 @@ use ureq::http::{Method, Request, Response};
 pub use albums::{Album, AlbumChange, NewAlbum};
 pub use assets::{Asset, AssetKind, Exif, NewAsset, UploadOutcome, Uploaded};
 pub use auth::{Account, ApiKey, Session, SignUp};
-pub use backups::DatabaseBackup;
-pub use error::{Error, Result, Why};
-pub use jobs::{Job, JobCounts, Queue, QueueCommand, QueueState};
+pub use error::{ApiError, Result, Why};
+pub use integrity::{IntegrityFlaw, IntegrityItem, IntegritySummary};
+pub use jobs::{Job, JobCounts, Queue, QueueCommand, QueueInfo, QueueState};
 pub use notifications::{Notification, NotificationLevel};
 pub use search::{MetadataSearch, SearchPage};
-pub use server::{About, ServerConfig, Statistics, Storage, UserUsage, Version};
+pub use server::{ServerConfig, Statistics, UserUsage};
+pub use version::ServerVersion;
 
 /// The longest JSON answer read: a full page of assets is about 3 MB.
 const LONGEST_ANSWER: u64 = 64 << 20;
@@ -75,6 +81,8 @@ pub struct Client {
     base: String,
     credential: Option<Credential>,
     timeouts: Timeouts,
+    /// Asked for once, where the versions differ; shared by all clones.
+    version: Arc<OnceLock<ServerVersion>>,
 }
 
 /// One call's name and address, for its errors.
@@ -106,14 +114,14 @@ impl Call {
         Self::new(name, Method::PUT, path)
     }
 
-    fn failed(&self, why: Why) -> Error {
+    fn failed(&self, why: Why) -> ApiError {
         let method = match self.method {
             Method::GET => "GET",
             Method::PUT => "PUT",
             Method::DELETE => "DELETE",
             _ => "POST",
         };
-        Error {
+        ApiError {
             call: self.name,
             method,
             path: self.path.clone(),
@@ -131,7 +139,7 @@ impl Client {
     pub fn new(base_url: &str) -> Result<Self> {
         let trimmed = base_url.trim_end_matches('/');
         let base = trimmed.strip_suffix("/api").unwrap_or(trimmed);
-        let invalid = |why: &str| Error {
+        let invalid = |why: &str| ApiError {
             call: "use the address of Immich",
             method: "GET",
             path: "/api".to_owned(),
@@ -153,6 +161,7 @@ impl Client {
             base: base.to_owned(),
             credential: None,
             timeouts,
+            version: Arc::default(),
         })
     }
 
@@ -175,6 +184,32 @@ impl Client {
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.base
+    }
+
+    /// The version, asked for once.
+    fn known_version(&self) -> Result<ServerVersion> {
+        if let Some(version) = self.version.get() {
+            return Ok(*version);
+        }
+        let version = self.version()?;
+        Ok(*self.version.get_or_init(|| version))
+    }
+
+    /// Refuses a call that came with a later version than the one that runs.
+    fn offered(&self, call: &Call, since: ServerVersion) -> Result<()> {
+        let version = self.known_version()?;
+        if version < since {
+            return Err(call.failed(Why::NotOffered { version }));
+        }
+        Ok(())
+    }
+
+    /// Takes "no such call" for what it means.
+    fn or_not_offered(&self, mut error: ApiError) -> ApiError {
+        if let (Some(404), Some(version)) = (error.status(), self.version.get()) {
+            error.why = Why::NotOffered { version: *version };
+        }
+        error
     }
 
     fn request<B>(&self, call: &Call, body: B) -> Result<Request<B>> {
@@ -345,7 +380,7 @@ mod tests {
         drop(listener);
         let error = Client::new(&format!("http://{address}"))
             .unwrap()
-            .ping()
+            .config()
             .unwrap_err();
         assert!(error.is_unreachable(), "{error}");
     }
@@ -369,7 +404,7 @@ mod tests {
         let error = Client::new(&format!("http://{address}"))
             .unwrap()
             .with_credential(Credential::ApiKey("k".into()))
-            .about()
+            .statistics()
             .unwrap_err();
         assert_eq!(error.status(), Some(302));
         assert!(server.join().unwrap(), "the redirect was followed");

@@ -1,5 +1,5 @@
 -- The tables of Immich 2.7 that hold what a user would miss, under Immich's names; of their columns
--- those that this stand-in fills. Run at every start.
+-- those that this stand-in fills. What is there already stays.
 
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 
@@ -58,6 +58,8 @@ CREATE TABLE IF NOT EXISTS asset (
     "fileCreatedAt" timestamptz NOT NULL,
     "fileModifiedAt" timestamptz NOT NULL,
     "localDateTime" timestamptz NOT NULL,
+    duration character varying,
+    "livePhotoVideoId" uuid,
     "isFavorite" boolean NOT NULL DEFAULT false,
     "isOffline" boolean NOT NULL DEFAULT false,
     "libraryId" uuid,
@@ -107,6 +109,13 @@ CREATE TABLE IF NOT EXISTS album (
     "deletedAt" timestamptz
 );
 
+CREATE TABLE IF NOT EXISTS album_user (
+    "albumId" uuid NOT NULL REFERENCES album ON UPDATE CASCADE ON DELETE CASCADE,
+    "userId" uuid NOT NULL REFERENCES "user" ON UPDATE CASCADE ON DELETE CASCADE,
+    role character varying NOT NULL DEFAULT 'editor',
+    PRIMARY KEY ("albumId", "userId")
+);
+
 CREATE TABLE IF NOT EXISTS album_asset (
     "albumId" uuid NOT NULL REFERENCES album ON UPDATE CASCADE ON DELETE CASCADE,
     "assetId" uuid NOT NULL REFERENCES asset ON UPDATE CASCADE ON DELETE CASCADE,
@@ -128,4 +137,10 @@ CREATE TABLE IF NOT EXISTS notification (
 CREATE TABLE IF NOT EXISTS system_metadata (
     key character varying PRIMARY KEY,
     value jsonb NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS version_history (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    "createdAt" timestamptz NOT NULL DEFAULT now(),
+    version character varying NOT NULL
 );
