@@ -1,109 +1,36 @@
 //! What is attached: block devices, what is on them and who uses them.
 
 mod probe;
-mod refusal;
-mod sysfs;
-mod uses;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::fs;
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use appliance_blockdev::{BuiltIn, Demand};
+pub use appliance_blockdev::{
+    ConsentError, Consented, Identity, InspectError, Kind, Refusal, Sample, Sampled, Transport,
+    Use, flat, sample,
+};
 use serde::Serialize;
 use uuid::Uuid;
 
-use self::uses::Users;
 pub use probe::probe;
-pub(crate) use refusal::holds_the_system;
-pub use refusal::{MINIMUM_SIZE, Note, Refusal, notes, refusal};
 
 use crate::System;
+use crate::find::KnownDrive;
 
 /// A whole disk or one partition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BlockDevice {
-    /// Kernel name, such as `sda1`.
-    pub name: String,
-    /// Device node, such as `/dev/sda1`.
-    pub path: PathBuf,
-    /// Major and minor number.
-    pub number: (u32, u32),
-    /// Whole disk, partition, and so on.
-    pub kind: Kind,
-    /// Size in bytes.
-    pub size: u64,
-    /// Vendor and model as the device tells them.
-    pub model: Option<String>,
-    /// Serial number as the device tells it.
-    pub serial: Option<String>,
-    /// How it is attached.
-    pub transport: Transport,
-    /// The medium can be taken out (says little for USB disks, which report `false`).
-    pub removable: bool,
-    /// The kernel refuses to write to it.
-    pub read_only: bool,
-    /// Stable names under `/dev/disk/by-*`.
-    pub links: Vec<PathBuf>,
-    /// Partitions of a whole disk, in the order of their numbers.
-    pub partitions: Vec<BlockDevice>,
-    /// What is on it.
-    pub content: Content,
-    /// Who uses it, directly or through a mapping on top of it (not through its partitions).
-    pub uses: Vec<Use>,
-}
+pub type BlockDevice = appliance_blockdev::Device<Content>;
 
-/// What a block device is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "type")]
-pub enum Kind {
-    /// A whole disk.
-    Disk,
-    /// One partition.
-    Partition {
-        /// Kernel name of the whole disk.
-        disk: String,
-        /// Number on the disk, from 1.
-        number: u32,
-    },
-    /// A loop device over a file.
-    Loop,
-    /// A device-mapper device.
-    Mapping {
-        /// Its name under `/dev/mapper`.
-        mapper: String,
-    },
-    /// A software RAID.
-    Raid,
-}
-
-/// How a disk is attached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Transport {
-    /// USB.
-    Usb,
-    /// SD card or eMMC.
-    Mmc,
-    /// NVMe.
-    Nvme,
-    /// SATA or SAS.
-    Sata,
-    /// A virtual machine's disk.
-    Virtio,
-    /// Only software (loop, mapping, RAID).
-    Virtual,
-    /// Something else.
-    Unknown,
-}
+/// Smallest device that a drive is made on, in bytes.
+pub const MINIMUM_SIZE: u64 = 512 << 20;
 
 /// What is on a block device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "type")]
 pub enum Content {
-    /// No signature of anything known.
+    /// No signature of anything known. That is not "blank": see [`sample`].
     Empty,
     /// A LUKS header.
     Luks {
@@ -142,80 +69,53 @@ pub enum Content {
     },
 }
 
-/// One use of a block device.
+/// What a person should know before a device is erased.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "type")]
-pub enum Use {
-    /// Mounted, itself or a mapping on top of it.
-    Mounted {
-        /// Mount point.
-        at: PathBuf,
+pub enum Note {
+    /// A partition: the rest of the disk stays as it is.
+    Partition {
+        /// Kernel name of the disk.
+        disk: String,
     },
-    /// Active swap space.
-    Swap,
-    /// Held by a mapping or a RAID.
-    Held {
-        /// Kernel name of the holder, such as `dm-0`.
-        by: String,
-        /// Name under `/dev/mapper`, if it is a mapping.
-        mapper: Option<String>,
+    /// A whole disk: these partitions would go with it.
+    Partitions {
+        /// Their paths.
+        paths: Vec<PathBuf>,
     },
+    /// Something is on it.
+    HasContent,
+    /// Built into the machine.
+    Internal,
+    /// It is a drive of this box whose header is gone, and with it goes the last chance.
+    KnownDrive {
+        /// What the box remembers of it.
+        drive: KnownDrive,
+    },
+    /// It shows nothing but noise: it may be encrypted by something that leaves no signature.
+    MayBeEncrypted,
+    /// It holds data of a kind that nobody here knows.
+    UnknownData,
 }
 
-/// Block devices could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum InspectError {
-    /// A file of the kernel's could not be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why it failed.
-        source: io::Error,
-    },
-    /// The mount table could not be read.
-    #[error("cannot read the mount table {path}: {why}")]
-    MountTable {
-        /// The table.
-        path: PathBuf,
-        /// Why it failed.
-        why: String,
-    },
-    /// Nothing is attached under that name.
-    #[error("no block device is attached as {id}")]
-    NotFound {
-        /// The name asked for.
-        id: String,
-    },
-    /// The name leads to something else.
-    #[error("{path} is not a block device")]
-    NotABlockDevice {
-        /// The name asked for.
-        path: PathBuf,
-    },
+impl Note {
+    /// Does it take a consent of its own, beside the one to lose what the device shows?
+    pub fn needs_own_consent(&self) -> bool {
+        matches!(
+            self,
+            Self::KnownDrive { .. } | Self::MayBeEncrypted | Self::UnknownData
+        )
+    }
 }
 
-/// All whole disks with their partitions, in the order of their names. Mappings and RAIDs are not
-/// listed (they show as [`Use`]), nor are empty drives, RAM disks and unused loop devices.
+/// All whole disks with their partitions, in the order of their names; see
+/// [`appliance_blockdev::list`].
 ///
 /// # Errors
 /// When sysfs or the mount table cannot be read. A device that cannot be probed is listed as
 /// [`Content::Unreadable`].
 pub fn list(system: &System) -> Result<Vec<BlockDevice>, InspectError> {
-    let users = Users::read(system)?;
-    let links = sysfs::links(system);
-    let mut devices = Vec::new();
-    for name in sysfs::names(system)? {
-        match sysfs::whole(system, &users, &name) {
-            Ok(mut device) => {
-                give_links(&mut device, &links);
-                devices.push(device);
-            }
-            // Pulled out between listing and reading, which is no failure of the listing.
-            Err(error) => tracing::debug!(name, %error, "block device passed over"),
-        }
-    }
-    Ok(devices)
+    appliance_blockdev::list(system, &|path, _| probe(path))
 }
 
 /// One device by its path, a link to it, a name under `/dev/disk/by-id`, `UUID=…` or `LABEL=…`.
@@ -223,63 +123,78 @@ pub fn list(system: &System) -> Result<Vec<BlockDevice>, InspectError> {
 /// # Errors
 /// [`InspectError::NotFound`] when nothing is attached under that name.
 pub fn device(system: &System, id: &str) -> Result<BlockDevice, InspectError> {
-    let not_found = || InspectError::NotFound { id: id.to_owned() };
     if let Some((tag, value)) = id.split_once('=').filter(|_| !id.starts_with('/')) {
         return flat(&list(system)?)
             .find(|device| device.content.has_tag(tag, value))
             .cloned()
-            .ok_or_else(not_found);
+            .ok_or_else(|| InspectError::NotFound { id: id.to_owned() });
     }
-    let path = if id.starts_with('/') {
-        PathBuf::from(id)
-    } else {
-        system.dev.join("disk/by-id").join(id)
-    };
-    let real = fs::canonicalize(&path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => not_found(),
-        _ => InspectError::Read {
-            path: path.clone(),
-            source,
-        },
-    })?;
-    if let Some(device) = flat(&list(system)?).find(|device| device.path == real) {
-        return Ok(device.clone());
-    }
-    // A mapping, a RAID or an unused loop device: attached, but not in the list.
-    let users = Users::read(system)?;
-    let name = real
-        .strip_prefix(&system.dev)
-        .map(|name| name.to_string_lossy().replace('/', "!"))
-        .ok()
-        .filter(|name| system.sys.join("block").join(name).exists())
-        .ok_or(InspectError::NotABlockDevice { path })?;
-    let mut device = sysfs::whole(system, &users, &name).map_err(|source| InspectError::Read {
-        path: system.sys.join("block").join(&name),
-        source,
-    })?;
-    give_links(&mut device, &sysfs::links(system));
-    Ok(device)
+    // An absolute path stays as it is when joined.
+    let path = system.dev.join("disk/by-id").join(Path::new(id));
+    appliance_blockdev::device(system, &path, &|path, _| probe(path))
 }
 
-/// Whole disks and partitions in one row.
-pub fn flat(devices: &[BlockDevice]) -> impl Iterator<Item = &BlockDevice> {
-    devices
-        .iter()
-        .flat_map(|device| std::iter::once(device).chain(&device.partitions))
+/// Why `device` must not be made a drive, whatever the person says; `None` when it may be.
+pub fn refusal(device: &BlockDevice) -> Option<Refusal> {
+    let demand = Demand {
+        size: MINIMUM_SIZE,
+        built_in: BuiltIn::Allowed,
+    };
+    appliance_blockdev::refusal(device, demand).or_else(|| match &device.content {
+        Content::Unreadable { why } => Some(Refusal::Unreadable {
+            device: device.path.clone(),
+            why: why.clone(),
+        }),
+        _ => None,
+    })
 }
 
-fn give_links(device: &mut BlockDevice, links: &[(PathBuf, PathBuf)]) {
-    let of = |device: &BlockDevice| {
-        links
-            .iter()
-            .filter(|(_, node)| *node == device.path)
-            .map(|(link, _)| link.clone())
-            .collect()
-    };
-    device.links = of(device);
-    for part in &mut device.partitions {
-        part.links = of(part);
+/// What a person should know before `device` is erased. `sampled` is what [`sample`] saw, `known`
+/// what the box remembers of its drives.
+pub fn before_erasing(
+    device: &BlockDevice,
+    sampled: Option<Sampled>,
+    known: &[KnownDrive],
+) -> Vec<Note> {
+    let mut notes = notes(device);
+    if let Some(drive) = crate::find::header_lost(device, known) {
+        notes.push(Note::KnownDrive {
+            drive: drive.clone(),
+        });
     }
+    // What shows a signature is told by that.
+    if device.content == Content::Empty {
+        match sampled.map(|sampled| sampled.sample) {
+            Some(Sample::Noise) => notes.push(Note::MayBeEncrypted),
+            Some(Sample::Structured) => notes.push(Note::UnknownData),
+            Some(Sample::Blank) | None => {}
+        }
+    }
+    notes
+}
+
+/// The part of [`before_erasing`] that takes no second look at the device.
+pub fn notes(device: &BlockDevice) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if let Kind::Partition { disk, .. } = &device.kind {
+        notes.push(Note::Partition { disk: disk.clone() });
+    }
+    if !device.partitions.is_empty() {
+        notes.push(Note::Partitions {
+            paths: device
+                .partitions
+                .iter()
+                .map(|part| part.path.clone())
+                .collect(),
+        });
+    }
+    if device.content != Content::Empty {
+        notes.push(Note::HasContent);
+    }
+    if !device.removable {
+        notes.push(Note::Internal);
+    }
+    notes
 }
 
 impl Content {
@@ -303,7 +218,7 @@ impl Content {
             None => String::new(),
         };
         match self {
-            Self::Empty => "nothing".to_owned(),
+            Self::Empty => "nothing known".to_owned(),
             Self::Luks { version, label, .. } => {
                 format!("a LUKS{version} encrypted drive{}", named(label))
             }
@@ -311,8 +226,37 @@ impl Content {
                 format!("a file system of the kind {kind}{}", named(label))
             }
             Self::PartitionTable { kind } => format!("a partition table ({kind})"),
-            Self::Other { kind } => kind.clone(),
+            Self::Other { kind } => match kind.as_str() {
+                "LVM2_member" | "LVM1_member" => "a physical volume of LVM".to_owned(),
+                "BitLocker" => "a drive encrypted with BitLocker".to_owned(),
+                "swap" | "swsuspend" => "swap space".to_owned(),
+                "drbd" => "a DRBD replica".to_owned(),
+                "bcache" => "a bcache device".to_owned(),
+                "zfs_member" => "a member of a ZFS pool".to_owned(),
+                raid if raid.ends_with("_raid_member") => {
+                    format!(
+                        "a member of a RAID ({})",
+                        raid.trim_end_matches("_raid_member")
+                    )
+                }
+                other => other.to_owned(),
+            },
             Self::Unreadable { why } => format!("what cannot be read ({why})"),
         }
+    }
+}
+
+/// A device's contents and those of its partitions, in words.
+pub(crate) fn holds(device: &BlockDevice) -> String {
+    let content = device.content.in_words();
+    let partitions: Vec<String> = device
+        .partitions
+        .iter()
+        .map(|part| format!("{} with {}", part.name, part.content.in_words()))
+        .collect();
+    if partitions.is_empty() {
+        content
+    } else {
+        format!("{content}: {}", partitions.join(", "))
     }
 }

@@ -13,16 +13,16 @@
 mod binding;
 mod gone;
 mod point;
-pub(crate) mod table;
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+pub use appliance_blockdev::Mounted;
+use appliance_blockdev::mounts;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags};
-use serde::Serialize;
 
 pub use binding::{Binding, binding};
 pub use gone::{Detached, detach, device_alive};
@@ -31,21 +31,6 @@ pub use point::{Guard, prepare};
 
 use crate::System;
 use crate::luks::LuksError;
-
-/// One line of the mount table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Mounted {
-    /// Mount point.
-    pub at: PathBuf,
-    /// What is mounted, such as `/dev/mapper/immich_drive`.
-    pub source: PathBuf,
-    /// Major and minor number of the file system's device.
-    pub number: (u32, u32),
-    /// Kind of the file system.
-    pub kind: String,
-    /// Mounted, or fallen back, to read-only.
-    pub read_only: bool,
-}
 
 /// Mounting or unmounting failed.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +103,7 @@ const STACKED: usize = 8;
 /// # Errors
 /// [`MountError::Table`].
 pub fn mounted_at(system: &System, mount_point: &Path) -> Result<Option<Mounted>, MountError> {
-    let mounts = table::read(system).map_err(|error| MountError::Table {
+    let mounts = mounts(system).map_err(|error| MountError::Table {
         why: error.to_string(),
     })?;
     // The table holds real paths. A dead mount may refuse the look-up: then as it is.

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use appliance_drive::holders::holders;
-use appliance_drive::inspect::{self, Content, Kind, Refusal, refusal};
+use appliance_drive::inspect::{self, ConsentError, Consented, Content, Kind, Refusal, refusal};
 use appliance_drive::mount::{Guard, MountError, detach, mount, mounted_at, prepare, unmount};
 use appliance_drive::usage::usage;
 use appliance_drive::{System, filesystem, layout, luks};
@@ -62,8 +62,13 @@ impl Rig {
             device,
             mount_point,
         };
-        filesystem::make(&rig.device).unwrap();
+        filesystem::make(&rig.consented()).unwrap();
         Some(rig)
+    }
+
+    fn consented(&self) -> Consented {
+        let device = inspect::device(&system(), self.device.to_str().unwrap()).unwrap();
+        Consented::to(&system(), &device).unwrap()
     }
 
     fn mounted() -> Option<Self> {
@@ -235,9 +240,9 @@ fn a_mounted_device_is_shown_refused_and_kept_from_harm() {
         uuid: None,
     };
     let passphrase = secrecy::SecretSlice::from(b"p".to_vec());
-    let error = luks::format(&rig.device, &how, &passphrase, &[]).unwrap_err();
+    let error = luks::format(&rig.consented(), &how, &passphrase, &[]).unwrap_err();
     assert!(matches!(error, luks::LuksError::InUse { .. }), "{error}");
-    let error = filesystem::make(&rig.device).unwrap_err();
+    let error = filesystem::make(&rig.consented()).unwrap_err();
     assert!(
         matches!(error, filesystem::FilesystemError::InUse { .. }),
         "{error}"

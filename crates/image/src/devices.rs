@@ -1,89 +1,26 @@
 //! Which cards are attached, what is on them, and whether they may be overwritten.
-//!
-//! From sysfs and the mount table alone. `appliance-drive` knows more, and needs libcryptsetup and
-//! libblkid for it, which a program for any PC does not want to bring along.
 
-mod mounts;
-mod refusal;
-mod scan;
+mod content;
 
 #[cfg(test)]
 mod tests;
 
-use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use appliance_blockdev::{BuiltIn, Demand};
+pub use appliance_blockdev::{
+    ConsentError, Consented, InspectError, Kind, Refusal, System, Transport,
+};
 
-pub use refusal::{Refusal, refusal};
-pub use scan::{device, list};
+/// A whole disk, with what is on it in words.
+pub type Device = appliance_blockdev::Device<String>;
 
-/// Roots of `/sys`, `/dev` and `/proc`. Tests point them at a made-up tree.
-#[derive(Debug, Clone)]
-pub struct Roots {
-    sys: PathBuf,
-    dev: PathBuf,
-    proc: PathBuf,
-}
-
-impl Roots {
-    /// The running machine.
-    pub fn live() -> Self {
-        Self::under(Path::new("/"))
-    }
-
-    /// `sys`, `dev` and `proc` under a folder.
-    pub fn under(root: &Path) -> Self {
-        Self {
-            sys: root.join("sys"),
-            dev: root.join("dev"),
-            proc: root.join("proc"),
-        }
-    }
-}
-
-/// A whole disk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Device {
-    /// Kernel name, such as `sdb`: what a person types to consent.
-    pub name: String,
-    /// Device node.
-    pub path: PathBuf,
-    /// Size in bytes.
-    pub size: u64,
-    /// Vendor and model, as the device tells them.
-    pub model: Option<String>,
-    /// How it is attached: `usb`, `sd`, or what the kernel calls it.
-    pub transport: String,
-    /// Whether it can be taken out: a card, a USB disk, or what the kernel calls removable.
-    pub removable: bool,
-    /// Whether it is write-protected.
-    pub read_only: bool,
-    /// What is on it, in words.
-    pub content: String,
-    /// Mount points of it and its partitions, and of what is stacked on them.
-    pub mounted: Vec<PathBuf>,
-    /// Who else uses it: mappings, RAIDs, swap.
-    pub held: Vec<String>,
-}
-
-/// Devices could not be read.
+/// A card could not be found.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
-    /// A file of the kernel's could not be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// There is no such disk.
-    #[error("{} is not a disk that is attached", path.display())]
-    NotFound {
-        /// What was asked for.
-        path: PathBuf,
-    },
+    /// Nothing is there, or it cannot be looked at.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
     /// It is a part of a disk.
     #[error("{} is a partition: an image goes onto a whole disk, {}", path.display(), disk.display())]
     Partition {
@@ -92,4 +29,40 @@ pub enum DeviceError {
         /// The whole disk.
         disk: PathBuf,
     },
+}
+
+/// All whole disks, in the order of their names; loop devices and the like are left out.
+///
+/// # Errors
+/// When sysfs or the mount table cannot be read.
+pub fn list(system: &System) -> Result<Vec<Device>, InspectError> {
+    let mut devices = appliance_blockdev::list(system, &content::content)?;
+    devices.retain(|device| device.kind == Kind::Disk);
+    Ok(devices)
+}
+
+/// One disk by its path, or a link to it.
+///
+/// # Errors
+/// [`DeviceError::Partition`], and [`InspectError::NotFound`] when nothing is there.
+pub fn device(system: &System, path: &Path) -> Result<Device, DeviceError> {
+    let device = appliance_blockdev::device(system, path, &content::content)?;
+    match &device.kind {
+        Kind::Partition { disk, .. } => Err(DeviceError::Partition {
+            path: path.to_owned(),
+            disk: system.dev.join(disk),
+        }),
+        _ => Ok(device),
+    }
+}
+
+/// Why `device` must not be overwritten with an image of `needed` bytes (where that is known);
+/// `None` when it may be. `built_in` is the name a person typed for a disk that cannot be taken
+/// out.
+pub fn refusal(device: &Device, needed: Option<u64>, built_in: Option<&str>) -> Option<Refusal> {
+    let demand = Demand {
+        size: needed.unwrap_or(0),
+        built_in: BuiltIn::Named(built_in),
+    };
+    appliance_blockdev::refusal(device, demand)
 }

@@ -5,12 +5,13 @@ use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use appliance_blockdev::Consented;
 use appliance_files::sync_dir;
 use libcryptsetup_rs::consts::vals::EncryptionFormat;
 use uuid::Uuid;
 
 use super::LuksError;
-use super::format::{exclusive, sync};
+use super::format::{erasable, sync};
 use super::info::{info, with_header};
 use crate::cryptsetup::{self, locked};
 
@@ -63,10 +64,15 @@ pub fn header_backup(device: &Path, file: &Path) -> Result<(), LuksError> {
 ///
 /// # Errors
 /// [`LuksError::OtherHeader`] when `overwrite` does not allow it; [`LuksError::InUse`] when
-/// anybody uses the device.
-pub fn header_restore(device: &Path, file: &Path, overwrite: Overwrite) -> Result<(), LuksError> {
+/// anybody uses the device; [`LuksError::Consent`] when it is no longer the one consented to.
+pub fn header_restore(
+    consented: &Consented,
+    file: &Path,
+    overwrite: Overwrite,
+) -> Result<(), LuksError> {
+    let device = consented.path();
     let saved = info(file)?;
-    let mut target = exclusive(device)?;
+    let mut target = erasable(consented)?;
     let on_device = match info(device) {
         Ok(info) => Some(info.uuid),
         Err(LuksError::NoHeader { .. }) => None,
@@ -86,6 +92,7 @@ pub fn header_restore(device: &Path, file: &Path, overwrite: Overwrite) -> Resul
         _ => {}
     }
     drop(target);
+    consented.check()?;
     let kind = match saved.version {
         1 => EncryptionFormat::Luks1,
         _ => EncryptionFormat::Luks2,
