@@ -22,7 +22,8 @@ use std::path::{Path, PathBuf};
 pub use appliance_blockdev::Mounted;
 use appliance_blockdev::mounts;
 use nix::errno::Errno;
-use nix::mount::{MntFlags, MsFlags};
+use nix::libc;
+use sys_mount::{MountFlags, UnmountFlags};
 
 pub use binding::{Binding, binding};
 pub use gone::{Detached, detach, device_alive};
@@ -136,14 +137,13 @@ pub fn mount(system: &System, device: &Path, mount_point: &Path) -> Result<(), M
         };
     }
     point::must_be_empty(mount_point)?;
-    nix::mount::mount(
-        Some(device),
-        mount_point,
-        Some("ext4"),
-        MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOATIME,
-        Some("errors=remount-ro"),
-    )
-    .map_err(|errno| MountError::failed(DOING, mount_point)(errno.into()))
+    sys_mount::Mount::builder()
+        .fstype("ext4")
+        .flags(MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOATIME)
+        .data("errors=remount-ro")
+        .mount(device, mount_point)
+        .map(drop)
+        .map_err(MountError::failed(DOING, mount_point))
 }
 
 /// Unmounts. Not mounted is done. A process standing in the mount point holds it, so this one
@@ -152,11 +152,14 @@ pub fn mount(system: &System, device: &Path, mount_point: &Path) -> Result<(), M
 /// # Errors
 /// [`MountError::Busy`] when anybody holds files.
 pub fn unmount(system: &System, mount_point: &Path) -> Result<(), MountError> {
-    take_down(system, mount_point, MntFlags::UMOUNT_NOFOLLOW).map(|_| ())
+    take_down(system, mount_point, UnmountFlags::empty()).map(|_| ())
 }
 
-/// Unmounts whatever is stacked at `mount_point`; tells if there was anything.
-fn take_down(system: &System, mount_point: &Path, how: MntFlags) -> Result<bool, MountError> {
+/// Unmounts whatever is stacked at `mount_point`, never through a link; tells if there was
+/// anything.
+fn take_down(system: &System, mount_point: &Path, how: UnmountFlags) -> Result<bool, MountError> {
+    // The crate's own NOFOLLOW is the flag of open(2), which umount2(2) refuses.
+    let how = how | UnmountFlags::from_bits_retain(libc::UMOUNT_NOFOLLOW);
     let mut done = false;
     for _ in 0..STACKED {
         if mounted_at(system, mount_point)?.is_none() {
@@ -166,11 +169,13 @@ fn take_down(system: &System, mount_point: &Path, how: MntFlags) -> Result<bool,
             std::env::set_current_dir("/")
                 .map_err(MountError::failed("step into", "/".as_ref()))?;
         }
-        nix::mount::umount2(mount_point, how).map_err(|errno| match errno {
-            Errno::EBUSY => MountError::Busy {
-                path: mount_point.to_owned(),
-            },
-            other => MountError::failed("unmount", mount_point)(other.into()),
+        sys_mount::unmount(mount_point, how).map_err(|error| {
+            match error.raw_os_error().map(Errno::from_raw) {
+                Some(Errno::EBUSY) => MountError::Busy {
+                    path: mount_point.to_owned(),
+                },
+                _ => MountError::failed("unmount", mount_point)(error),
+            }
         })?;
         done = true;
     }

@@ -14,6 +14,7 @@ use super::LuksError;
 use super::format::{erasable, sync};
 use super::info::{info, with_header};
 use crate::cryptsetup::{self, locked};
+use crate::inspect::{Content, probe};
 
 /// Which header may be overwritten by a restored one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +76,11 @@ pub fn header_restore(
     let mut target = erasable(consented)?;
     let on_device = match info(device) {
         Ok(info) => Some(info.uuid),
-        Err(LuksError::NoHeader { .. }) => None,
+        // Where only its first copy was overwritten, the second tells whose it was.
+        Err(LuksError::NoHeader { .. }) => match probe(device) {
+            Content::Luks { uuid, .. } => Some(uuid),
+            _ => None,
+        },
         Err(error) => return Err(error),
     };
     let same = on_device == Some(saved.uuid);
