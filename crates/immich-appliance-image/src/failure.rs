@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use appliance_first_boot::Problems;
 use appliance_first_boot::password::PasswordError;
 use appliance_image::customise::CustomiseError;
-use appliance_image::devices::{DeviceError, Refusal};
+use appliance_image::devices::{DeviceError, InspectError, Refusal};
 use appliance_image::fetch::FetchError;
 use appliance_image::flash::FlashError;
 use appliance_image::source::ImageError;
@@ -68,7 +68,8 @@ fn meaning(error: &(dyn StdError + 'static)) -> Option<Meaning> {
         refusal_meaning(refusal)
     } else if let Some(error) = error.downcast_ref::<DeviceError>() {
         match error {
-            DeviceError::NotFound { .. } => (
+            DeviceError::Inspect(InspectError::Read { .. }) => (Exit::Failed, None),
+            DeviceError::Inspect(_) => (
                 Exit::DeviceNotFound,
                 Some("look with: immich-appliance-image devices list".into()),
             ),
@@ -76,7 +77,6 @@ fn meaning(error: &(dyn StdError + 'static)) -> Option<Meaning> {
                 Exit::Usage,
                 Some(format!("name the whole disk: {}", disk.display())),
             ),
-            DeviceError::Read { .. } => (Exit::Failed, None),
         }
     } else if let Some(error) = error.downcast_ref::<FlashError>() {
         return flash_meaning(error);
@@ -112,7 +112,7 @@ fn meaning(error: &(dyn StdError + 'static)) -> Option<Meaning> {
 
 fn refusal_meaning(refusal: &Refusal) -> (Exit, Option<String>) {
     match refusal {
-        Refusal::System { .. } => (
+        Refusal::RunningSystem { .. } | Refusal::Unreadable { .. } => (
             Exit::Refused,
             Some("name the card: immich-appliance-image devices list".into()),
         ),

@@ -1,6 +1,6 @@
 //! `devices list`
 
-use appliance_image::devices::{Device, Refusal, Roots, list, refusal};
+use appliance_image::devices::{Device, Refusal, System, list, refusal};
 use serde::Serialize;
 
 use crate::report::{Report, size};
@@ -20,7 +20,7 @@ struct Line {
 
 /// Lists the disks attached.
 pub fn run() -> anyhow::Result<Box<dyn Report>> {
-    let devices = list(&Roots::live())?
+    let devices = list(&System::live())?
         .into_iter()
         .map(|device| Line {
             refused: refusal(&device, None, None),

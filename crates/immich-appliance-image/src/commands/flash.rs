@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use appliance_image::bmap::Bmap;
 use appliance_image::card::{Node, eject};
-use appliance_image::devices::{self, Device, DeviceError, Refusal, Roots, refusal};
+use appliance_image::devices::{
+    self, ConsentError, Consented, Device, InspectError, Refusal, System, refusal,
+};
 use appliance_image::flash::{self, Flashed, Options};
 use appliance_image::source::Image;
 use appliance_image::{Patches, customise};
@@ -45,13 +47,16 @@ pub fn run(talk: Talk, arguments: &Flash) -> anyhow::Result<Box<dyn Report>> {
         None => Patches::default(),
     };
     let bmap = block_map(arguments, &image)?;
+    // Held while the person is asked: what is shown is what is written.
+    let consented =
+        Consented::to(&System::live(), &device).map_err(|error| open_error(&device, error))?;
     talk.typed(
         &device.name,
         arguments.erase.as_deref(),
         &format!("Everything on it will be lost: {}.", line(&device)),
         "--erase",
     )?;
-    let mut card = Node::open(&device.path).map_err(|error| open_error(&device, error))?;
+    let mut card = Node::open(&consented).map_err(|error| open_error(&device, error))?;
     let bars = talk.bars();
     let options = Options {
         patches: &patches,
@@ -61,7 +66,7 @@ pub fn run(talk: Talk, arguments: &Flash) -> anyhow::Result<Box<dyn Report>> {
     };
     let flashed = flash::flash(&image, &mut card, &options, &bars)?;
     drop(card);
-    let ejected = !arguments.no_eject && eject(&device.path).unwrap_or(false);
+    let ejected = !arguments.no_eject && eject(&consented).unwrap_or(false);
     Ok(Box::new(Done {
         device: device.path,
         flashed,
@@ -73,7 +78,7 @@ pub fn run(talk: Talk, arguments: &Flash) -> anyhow::Result<Box<dyn Report>> {
 
 /// The device, unless it must not be overwritten.
 fn allowed(talk: Talk, arguments: &Flash, image: &Image, path: &Path) -> anyhow::Result<Device> {
-    let device = devices::device(&Roots::live(), path)?;
+    let device = devices::device(&System::live(), path)?;
     let needed = image.content_size();
     let mut built_in = arguments.built_in.clone();
     match refusal(&device, needed, built_in.as_deref()) {
@@ -96,7 +101,7 @@ fn allowed(talk: Talk, arguments: &Flash, image: &Image, path: &Path) -> anyhow:
 
 /// Has the person choose among the cards that may be written.
 fn choose(talk: Talk) -> anyhow::Result<PathBuf> {
-    let cards: Vec<Device> = devices::list(&Roots::live())?
+    let cards: Vec<Device> = devices::list(&System::live())?
         .into_iter()
         .filter(|device| refusal(device, None, None).is_none())
         .collect();
@@ -124,12 +129,20 @@ fn choose(talk: Talk) -> anyhow::Result<PathBuf> {
         .context("nothing was chosen")
 }
 
-fn open_error(device: &Device, error: std::io::Error) -> anyhow::Error {
+fn open_error(device: &Device, error: ConsentError) -> anyhow::Error {
     use nix::errno::Errno;
     let refused = |exit, why: &str, mend: &str| {
         Refused::new(exit, format!("{} {why}", device.path.display()), mend).into()
     };
-    match error.raw_os_error().map(Errno::from_raw) {
+    let ConsentError::Open { source, .. } = &error else {
+        return Refused::new(
+            Exit::Refused,
+            error.to_string(),
+            "look which card is which, and begin again: immich-appliance-image devices list",
+        )
+        .into();
+    };
+    match source.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EBUSY) => refused(
             Exit::Refused,
             "is in use by another program",
@@ -146,9 +159,9 @@ fn open_error(device: &Device, error: std::io::Error) -> anyhow::Error {
             "look for a write-protect switch on the card or its adapter",
         ),
         Some(Errno::ENOENT | Errno::ENODEV | Errno::ENXIO | Errno::ENOMEDIUM) => {
-            DeviceError::NotFound {
-                path: device.path.clone(),
-            }
+            devices::DeviceError::from(InspectError::NotFound {
+                id: device.path.display().to_string(),
+            })
             .into()
         }
         _ => anyhow::Error::new(error).context(format!("cannot open {}", device.path.display())),
