@@ -15,6 +15,7 @@ pub mod inspect;
 pub mod layout;
 pub mod luks;
 pub mod mount;
+pub mod obstacle;
 pub mod state;
 pub mod usage;
 
