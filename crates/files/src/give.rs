@@ -1,51 +1,22 @@
-use std::fs::Metadata;
-use std::io;
-use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::Path;
 
-use walkdir::WalkDir;
-
-use crate::{Error, Owner, Result};
+use crate::{Beneath, Owner, Result};
 
 /// Gives a folder and all that is in it to `owner`, as when it comes from a machine with other
-/// user numbers. Symbolic links are changed themselves, never followed, and other file systems
-/// mounted in it are left alone. The folder itself goes last: while it has its old owner, the
-/// work is not done. Gives how many files and folders changed hands.
+/// user numbers; see [`Beneath::give_to`]. The way to the folder must be one that only root can
+/// change.
 ///
 /// # Errors
 /// When a folder cannot be read or an owner cannot be changed; the next run completes it.
 pub fn give_to(folder: &Path, owner: Owner) -> Result<u64> {
-    let mut changed = 0;
-    let walk = WalkDir::new(folder)
-        .contents_first(true)
-        .same_file_system(true);
-    for entry in walk {
-        let entry = entry.map_err(|error| {
-            let path = error.path().unwrap_or(folder).to_path_buf();
-            Error::at("read", &path)(io::Error::from(error))
-        })?;
-        let path = entry.path();
-        let metadata = entry
-            .metadata()
-            .map_err(|error| Error::at("look at", path)(io::Error::from(error)))?;
-        if !belongs_to(&metadata, owner) {
-            lchown(path, Some(owner.uid), Some(owner.gid))
-                .map_err(Error::at("change the owner of", path))?;
-            changed += 1;
-        }
-    }
-    Ok(changed)
-}
-
-fn belongs_to(metadata: &Metadata, owner: Owner) -> bool {
-    metadata.uid() == owner.uid && metadata.gid() == owner.gid
+    Beneath::open(folder)?.give_to(owner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{MetadataExt, symlink};
 
     #[test]
     fn everything_changes_hands_but_what_a_link_points_to() {
@@ -72,7 +43,7 @@ mod tests {
             "photos/2020/link",
         ] {
             let metadata = fs::symlink_metadata(root.path().join(path)).unwrap();
-            assert!(belongs_to(&metadata, owner), "{path}");
+            assert_eq!((metadata.uid(), metadata.gid()), (4242, 4243), "{path}");
         }
         assert_eq!(fs::metadata(root.path().join("outside")).unwrap().uid(), 0);
         assert_eq!(give_to(&folder, owner).unwrap(), 0);

@@ -1,7 +1,9 @@
 //! Files that survive a power cut: written to a temporary name, synced, renamed, the folder synced.
 //!
-//! Also the [`Lock`] that keeps two runs of the tool from interleaving.
+//! Also the [`Lock`] that keeps two runs of the tool from interleaving, and [`Beneath`], for work in
+//! folders whose contents somebody else can change.
 
+mod beneath;
 mod document;
 mod error;
 mod give;
@@ -9,6 +11,7 @@ mod lock;
 mod owner;
 mod write;
 
+pub use beneath::{Beneath, Held};
 pub use document::{Document, DocumentError};
 pub use error::{Error, Result};
 pub use give::give_to;

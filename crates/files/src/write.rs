@@ -28,7 +28,7 @@ pub fn write_durably_owned(path: &Path, contents: &[u8], mode: u32, owner: Owner
     write(path, contents, mode, Some(owner))
 }
 
-fn write(path: &Path, contents: &[u8], mode: u32, owner: Option<Owner>) -> Result<()> {
+pub(crate) fn write(path: &Path, contents: &[u8], mode: u32, owner: Option<Owner>) -> Result<()> {
     let name = path.file_name().ok_or_else(|| Error {
         action: "write to",
         path: path.to_path_buf(),

@@ -261,6 +261,7 @@ impl Context {
             mount_point: self.mount_point(),
             remembered: self.remembered_drive()?,
             wanted,
+            known: &[],
         };
         Ok(observe(&self.system, &expected)?)
     }

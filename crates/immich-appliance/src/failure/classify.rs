@@ -101,6 +101,30 @@ fn find(error: &FindError) -> Meaning {
                 device.display()
             ),
         ),
+        FindError::Unrecognised { device, .. } => mended(
+            Exit::BlankDrive,
+            format!(
+                "if it was the photo drive: immich-appliance drive header restore {}",
+                device.display()
+            ),
+        ),
+        FindError::HeaderLost { device, drive, .. } => mended(
+            Exit::BlankDrive,
+            match (drive.partition, drive.encrypted) {
+                (None, true) => format!(
+                    "leave the drive as it is, and put its header back: immich-appliance drive \
+                     header restore {}",
+                    device.display()
+                ),
+                (None, false) => format!(
+                    "leave the drive as it is, and mend its file system: sudo e2fsck -b 32768 {}",
+                    device.display()
+                ),
+                (Some(_), _) => "leave the drive as it is: its partition table has to be found \
+                                 again first, for example with testdisk"
+                    .to_owned(),
+            },
+        ),
         FindError::Unfinished { device, .. } => mended(
             Exit::BlankDrive,
             format!(
@@ -146,6 +170,7 @@ fn luks(error: &LuksError) -> Meaning {
         LuksError::NoSuchKeyslot { .. }
         | LuksError::NotActive { .. }
         | LuksError::File { .. }
+        | LuksError::Consent(_)
         | LuksError::Failed { .. } => plain(Exit::Failed),
     }
 }
@@ -166,7 +191,8 @@ fn refusal(refusal: &Refusal) -> Meaning {
         Refusal::RunningSystem { .. }
         | Refusal::InUse { .. }
         | Refusal::TooSmall { .. }
-        | Refusal::Unreadable { .. } => mended(
+        | Refusal::Unreadable { .. }
+        | Refusal::NotRemovable { .. } => mended(
             Exit::Refused,
             "name another drive; see: immich-appliance drive list",
         ),
@@ -179,7 +205,7 @@ fn inspect(error: &InspectError) -> Meaning {
             Exit::DriveNotFound,
             "see what is attached with: immich-appliance drive list",
         ),
-        InspectError::Read { .. } | InspectError::MountTable { .. } => plain(Exit::Failed),
+        InspectError::Read { .. } => plain(Exit::Failed),
     }
 }
 

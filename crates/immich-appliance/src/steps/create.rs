@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use appliance_config::{CipherChoice, Encryption};
-use appliance_drive::inspect::{self, BlockDevice, Content, Note};
+use appliance_drive::inspect::{self, BlockDevice, Consented, Content, Note};
 use appliance_drive::luks::{self, Format, Limits};
 use appliance_drive::{cipher, filesystem};
 use appliance_secret::{RecoveryKey, Secret};
 use uuid::Uuid;
 
 use super::open;
-use crate::cli::{Destruction, NewDrive};
+use crate::cli::{CipherChoice, Destruction, EncryptionChoice, NewDrive};
 use crate::context::Context;
 use crate::report::size;
 use crate::secrets;
@@ -58,9 +57,10 @@ pub fn create(
 ) -> anyhow::Result<Created> {
     let ui = context.ui;
     let path = &device.path;
-    let (uuid, cipher, node) = match how.encryption(&context.settings) {
-        Encryption::None => (None, None, path.clone()),
-        Encryption::Luks2 => {
+    let consented = Consented::to(&context.system, device)?;
+    let (uuid, cipher, mapping) = match how.encryption {
+        EncryptionChoice::None => (None, None, None),
+        EncryptionChoice::Luks2 => {
             let cipher = match how.cipher {
                 CipherChoice::AesXts => cipher::Cipher::AesXts,
                 CipherChoice::Adiantum => cipher::Cipher::Adiantum,
@@ -73,7 +73,7 @@ pub fn create(
             let key = RecoveryKey::generate()?;
             ui.say(format!("Encrypting {} with {cipher} …", path.display()));
             let uuid = luks::format(
-                path,
+                &consented,
                 &Format {
                     cipher,
                     limits,
@@ -84,11 +84,15 @@ pub fn create(
             )?;
             secrets::hand_over_recovery_key(ui, &key, how)?;
             luks::activate(path, context.mapper(), passphrase.as_slice())?;
-            (Some(uuid), Some(cipher.to_string()), context.mapper_node())
+            let mapping = consented.mapping(&context.mapper_node())?;
+            (Some(uuid), Some(cipher.to_string()), Some(mapping))
         }
     };
     ui.say("Making the file system …");
-    let filesystem_uuid = filesystem::make(&node)?;
+    let place = mapping.as_ref().unwrap_or(&consented);
+    let filesystem_uuid = filesystem::make(place)?;
+    let node = place.path().to_owned();
+    drop(mapping);
     open::mount(context, &node)?;
     open::put_in_order(context)?;
     if uuid.is_some() {
@@ -173,7 +177,7 @@ pub fn describe(content: &Content) -> String {
         }
         Content::FileSystem { kind, label, .. } => format!("{kind}{}", labelled(label)),
         Content::PartitionTable { kind } => format!("{kind} partition table"),
-        Content::Other { kind } => kind.clone(),
+        Content::Other { .. } => content.in_words(),
         Content::Unreadable { why } => format!("unreadable ({why})"),
     }
 }

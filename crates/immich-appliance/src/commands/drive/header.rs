@@ -1,6 +1,6 @@
 //! `drive header …`
 
-use appliance_drive::inspect::{self, Content};
+use appliance_drive::inspect::{self, Consented, Content};
 use appliance_drive::luks::{self, Overwrite};
 
 use super::passphrase::Encrypted;
@@ -60,7 +60,8 @@ pub fn restore(context: &Context, arguments: &HeaderRestore) -> anyhow::Result<B
             file.display()
         ),
     )?;
-    luks::header_restore(&device.path, &file, overwrite)?;
+    let consented = Consented::to(&context.system, &device)?;
+    luks::header_restore(&consented, &file, overwrite)?;
     Ok(Said::done(format!(
         "the header of {} is restored from {}",
         device.path.display(),
