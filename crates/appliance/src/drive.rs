@@ -13,7 +13,7 @@ pub mod unlock;
 
 use std::path::PathBuf;
 
-use appliance_drive::find::{FindError, Found, Wanted};
+use appliance_drive::find::{FindError, Found, KnownDrive, Wanted};
 use appliance_drive::layout::Owners;
 use appliance_drive::luks::Limits;
 use appliance_drive::mount;
@@ -25,7 +25,6 @@ use uuid::Uuid;
 pub use disks::{Disks, LiveDisks};
 
 use crate::error::{FailureClass, Refused};
-use crate::memory::RememberedDrive;
 use crate::{Appliance, Result};
 
 impl Appliance {
@@ -34,11 +33,18 @@ impl Appliance {
     /// # Errors
     /// When block devices or the mount table cannot be read.
     pub fn observe(&self, wanted: Option<&Wanted>) -> Result<DriveState> {
+        let known: Vec<KnownDrive> = self
+            .memory()?
+            .drive
+            .map(|drive| drive.known)
+            .into_iter()
+            .collect();
         let expected = Expected {
             mapper: self.mapper(),
             mount_point: &self.paths.mount_point,
             remembered: self.remembered_drive()?,
             wanted,
+            known: &known,
         };
         Ok(self.disks().observe(&expected)?)
     }
@@ -77,16 +83,9 @@ impl Appliance {
 
     /// Remembers the drive for the next time.
     pub(crate) fn remember_drive(&self, found: &Found) -> Result<()> {
-        let device = &found.device;
-        self.remember(|memory| {
-            memory.remember_drive(RememberedDrive {
-                uuid: found.uuid,
-                model: device.model.clone(),
-                serial: device.serial.clone(),
-                size: device.size,
-                first_used: Timestamp::now(),
-            });
-        })
+        let header = Some(self.paths.header(found.uuid)).filter(|file| file.exists());
+        let known = KnownDrive::of(found, header);
+        self.remember(|memory| memory.remember_drive(known, Timestamp::now()))
     }
 
     /// The name of the open drive's mapping.
@@ -141,7 +140,7 @@ pub(crate) fn nothing_is_open(appliance: &Appliance, doing: &str) -> Result<()> 
     }
 }
 
-/// An error of an encrypted drive whose creation did not finish.
+/// An error for an encrypted drive whose creation did not finish.
 pub(crate) fn refuse_unfinished(appliance: &Appliance, found: &Found) -> Result<()> {
     if found.encrypted && appliance.disks().header(&found.device.path)?.unfinished() {
         return Err(FindError::Unfinished {

@@ -8,7 +8,7 @@ use appliance_backup::location::LocationError;
 use appliance_drive::filesystem::FilesystemError;
 use appliance_drive::find::FindError;
 use appliance_drive::holders::HoldersError;
-use appliance_drive::inspect::{InspectError, Refusal};
+use appliance_drive::inspect::{ConsentError, InspectError, Refusal};
 use appliance_drive::layout::LayoutError;
 use appliance_drive::luks::LuksError;
 use appliance_drive::mount::MountError;
@@ -55,6 +55,9 @@ pub enum Error {
     /// A block device must not be touched.
     #[error(transparent)]
     Untouchable(#[from] Refusal),
+    /// A device is not, or no longer, what was consented to.
+    #[error(transparent)]
+    Consent(#[from] ConsentError),
     /// LUKS.
     #[error(transparent)]
     Luks(#[from] LuksError),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use appliance_drive::find::KnownDrive;
 use appliance_files::{Document, Lock, create_dir_durably};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,17 +39,9 @@ pub struct Memory {
 /// A drive, remembered when it was first used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RememberedDrive {
-    /// The UUID of its LUKS header, or of its file system when it is not encrypted.
-    pub uuid: Uuid,
-    /// Its model, as the disk tells it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// Its serial number, as the disk tells it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub serial: Option<String>,
-    /// Its size in bytes; 0 where it is not known.
-    #[serde(default)]
-    pub size: u64,
+    /// What tells it from others, also when its header is gone.
+    #[serde(flatten)]
+    pub known: KnownDrive,
     /// When it was first used here.
     pub first_used: Timestamp,
 }
@@ -127,10 +120,11 @@ impl Age {
 impl Memory {
     /// Remembers a drive. Seen again, it keeps the time of its first use; another drive replaces
     /// it.
-    pub fn remember_drive(&mut self, seen: RememberedDrive) {
-        let known = self.drive.as_ref().filter(|drive| drive.uuid == seen.uuid);
-        let first_used = known.map_or(seen.first_used, |drive| drive.first_used);
-        self.drive = Some(RememberedDrive { first_used, ..seen });
+    pub fn remember_drive(&mut self, known: KnownDrive, now: Timestamp) {
+        let before = self.drive.as_ref();
+        let before = before.filter(|drive| drive.known.uuid == known.uuid);
+        let first_used = before.map_or(now, |drive| drive.first_used);
+        self.drive = Some(RememberedDrive { known, first_used });
     }
 
     /// How the backups of this drive to this repository went.
@@ -202,7 +196,7 @@ impl Appliance {
         if let Some(uuid) = self.settings.drive.uuid {
             return Ok(Some(uuid));
         }
-        Ok(self.memory()?.drive.map(|drive| drive.uuid))
+        Ok(self.memory()?.drive.map(|drive| drive.known.uuid))
     }
 
     /// Makes the folder of what is remembered, closed to all but root.
@@ -227,24 +221,26 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn drive(uuid: u128, first_used: &str) -> RememberedDrive {
-        RememberedDrive {
+    fn drive(uuid: u128) -> KnownDrive {
+        KnownDrive {
             uuid: Uuid::from_u128(uuid),
+            encrypted: true,
             model: Some("Elements".into()),
             serial: Some("WX1".into()),
             size: 1 << 40,
-            first_used: at(first_used),
+            partition: None,
+            header: None,
         }
     }
 
     #[test]
     fn a_drive_seen_again_keeps_the_time_of_its_first_use() {
         let mut memory = Memory::default();
-        memory.remember_drive(drive(1, "2026-01-01T00:00:00Z"));
-        memory.remember_drive(drive(1, "2026-02-01T00:00:00Z"));
+        memory.remember_drive(drive(1), at("2026-01-01T00:00:00Z"));
+        memory.remember_drive(drive(1), at("2026-02-01T00:00:00Z"));
         let first = memory.drive.as_ref().unwrap().first_used;
         assert_eq!(first, at("2026-01-01T00:00:00Z"));
-        memory.remember_drive(drive(2, "2026-03-01T00:00:00Z"));
+        memory.remember_drive(drive(2), at("2026-03-01T00:00:00Z"));
         let first = memory.drive.as_ref().unwrap().first_used;
         assert_eq!(first, at("2026-03-01T00:00:00Z"));
     }
@@ -302,7 +298,7 @@ mod tests {
     #[test]
     fn it_survives_being_written_and_read() {
         let mut memory = Memory::default();
-        memory.remember_drive(drive(7, "2026-01-01T00:00:00Z"));
+        memory.remember_drive(drive(7), at("2026-01-01T00:00:00Z"));
         memory.backups_of_mut(Uuid::from_u128(7), "/a").last_failed = Some(FailedBackup {
             time: at("2026-01-01T00:00:00Z"),
             reason: "the bucket is full".into(),

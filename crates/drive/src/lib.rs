@@ -15,13 +15,13 @@ pub mod inspect;
 pub mod layout;
 pub mod luks;
 pub mod mount;
+pub mod obstacle;
 pub mod state;
 pub mod usage;
 
 mod cryptsetup;
-mod system;
 
-pub use system::System;
+pub use appliance_blockdev::System;
 
 /// Name under which the opened drive appears in `/dev/mapper`.
 pub const MAPPER: &str = "immich_drive";

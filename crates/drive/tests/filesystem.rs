@@ -12,7 +12,7 @@ use appliance_drive::LABEL;
 use appliance_drive::filesystem::{
     CheckReason, FilesystemError, Outcome, Repair, check, make, needs_check, superblock,
 };
-use appliance_drive::inspect::{Content, probe};
+use appliance_drive::inspect::{Consented, Content, probe};
 use tempfile::TempDir;
 
 struct Image {
@@ -33,8 +33,12 @@ impl Image {
 
     fn made() -> Self {
         let image = Self::blank();
-        make(&image.path).unwrap();
+        make(&image.consented()).unwrap();
         image
+    }
+
+    fn consented(&self) -> Consented {
+        Consented::to_image(&self.path).unwrap()
     }
 
     fn write_at(&self, start: u64, bytes: &[u8]) {
@@ -69,7 +73,7 @@ impl Image {
 #[test]
 fn a_new_file_system_is_labelled_clean_and_asks_for_no_check() {
     let image = Image::blank();
-    let uuid = make(&image.path).unwrap();
+    let uuid = make(&image.consented()).unwrap();
     let superblock = superblock(&image.path).unwrap();
     assert_eq!(superblock.uuid, uuid);
     assert_eq!(superblock.label, LABEL);
@@ -180,6 +184,10 @@ fn what_is_no_file_system_is_said_so() {
 
 #[test]
 fn a_missing_device_is_an_error_with_its_name() {
-    let error = make("/nonexistent/device".as_ref()).unwrap_err();
-    assert!(error.to_string().contains("/nonexistent/device"), "{error}");
+    let image = Image::blank();
+    let consented = image.consented();
+    fs::remove_file(&image.path).unwrap();
+    let error = make(&consented).unwrap_err();
+    let name = image.path.display().to_string();
+    assert!(error.to_string().contains(&name), "{error}");
 }

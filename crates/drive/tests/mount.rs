@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use appliance_drive::holders::holders;
-use appliance_drive::inspect::{self, Content, Kind, Refusal, refusal};
+use appliance_drive::inspect::{self, Consented, Content, Kind, Refusal, refusal};
 use appliance_drive::mount::{Guard, MountError, detach, mount, mounted_at, prepare, unmount};
 use appliance_drive::usage::usage;
 use appliance_drive::{System, filesystem, layout, luks};
@@ -62,8 +62,13 @@ impl Rig {
             device,
             mount_point,
         };
-        filesystem::make(&rig.device).unwrap();
+        filesystem::make(&rig.consented()).unwrap();
         Some(rig)
+    }
+
+    fn consented(&self) -> Consented {
+        let device = inspect::device(&system(), self.device.to_str().unwrap()).unwrap();
+        Consented::to(&system(), &device).unwrap()
     }
 
     fn mounted() -> Option<Self> {
@@ -202,6 +207,15 @@ fn a_busy_drive_is_not_unmounted_and_its_holder_is_named() {
 }
 
 #[test]
+fn a_drive_is_not_unmounted_through_a_link() {
+    let Some(rig) = Rig::mounted() else { return };
+    let link = rig.folder.path().join("link");
+    std::os::unix::fs::symlink(&rig.mount_point, &link).unwrap();
+    assert!(unmount(&system(), &link).is_err());
+    assert!(mounted_at(&system(), &rig.mount_point).unwrap().is_some());
+}
+
+#[test]
 fn a_lost_drive_leaves_the_tree_even_while_files_are_open() {
     let Some(rig) = Rig::mounted() else { return };
     let open = File::create(rig.mount_point.join("photo.jpg")).unwrap();
@@ -235,9 +249,9 @@ fn a_mounted_device_is_shown_refused_and_kept_from_harm() {
         uuid: None,
     };
     let passphrase = secrecy::SecretSlice::from(b"p".to_vec());
-    let error = luks::format(&rig.device, &how, &passphrase, &[]).unwrap_err();
+    let error = luks::format(&rig.consented(), &how, &passphrase, &[]).unwrap_err();
     assert!(matches!(error, luks::LuksError::InUse { .. }), "{error}");
-    let error = filesystem::make(&rig.device).unwrap_err();
+    let error = filesystem::make(&rig.consented()).unwrap_err();
     assert!(
         matches!(error, filesystem::FilesystemError::InUse { .. }),
         "{error}"
@@ -301,4 +315,58 @@ fn owner(path: &Path) -> (u32, u32) {
     use std::os::unix::fs::MetadataExt;
     let data = fs::metadata(path).unwrap();
     (data.uid(), data.gid())
+}
+
+fn losetup(arguments: &[&OsStr]) -> bool {
+    let done = Command::new("/sbin/losetup").args(arguments).output();
+    done.unwrap().status.success()
+}
+
+#[test]
+fn another_disk_under_the_same_name_is_not_the_one_consented_to() {
+    let Some(rig) = Rig::new() else { return };
+    let shown = inspect::device(&system(), rig.device.to_str().unwrap()).unwrap();
+    Consented::to(&system(), &shown).unwrap().check().unwrap();
+
+    // While the person reads, a twin of the disk takes its name and number.
+    let twin = rig.folder.path().join("twin.img");
+    fs::copy(rig.folder.path().join("drive.img"), &twin).unwrap();
+    let device = rig.device.as_os_str();
+    assert!(losetup(&["--detach".as_ref(), device]));
+    assert!(losetup(&[device, twin.as_ref()]));
+    let now = inspect::device(&system(), rig.device.to_str().unwrap()).unwrap();
+    assert_eq!((now.number, now.size), (shown.number, shown.size));
+    if shown.diskseq.is_none() {
+        eprintln!("skipped: this kernel does not count disks (it needs Linux 5.15)");
+        return;
+    }
+    let error = Consented::to(&system(), &shown).unwrap_err();
+    assert!(
+        error.to_string().contains("taken out or exchanged"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_disk_that_is_held_cannot_be_exchanged_under_its_name() {
+    let Some(rig) = Rig::new() else { return };
+    let consented = rig.consented();
+    let twin = rig.folder.path().join("twin.img");
+    fs::copy(rig.folder.path().join("drive.img"), &twin).unwrap();
+    let device = rig.device.as_os_str();
+    losetup(&["--detach".as_ref(), device]);
+    let exchanged = losetup(&[device, twin.as_ref()]);
+    let before = fs::read(&twin).unwrap();
+    let how = luks::Format {
+        cipher: appliance_drive::cipher::Cipher::AesXts,
+        limits: luks::Limits::for_machine(1 << 10, 1),
+        uuid: None,
+    };
+    let passphrase = secrecy::SecretSlice::from(b"p".to_vec());
+    let formatted = luks::format(&consented, &how, &passphrase, &[]);
+    assert!(
+        !exchanged || formatted.is_err(),
+        "the twin was taken for the disk"
+    );
+    assert!(fs::read(&twin).unwrap() == before, "the twin was touched");
 }

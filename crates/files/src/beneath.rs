@@ -161,6 +161,32 @@ impl Beneath {
         self.at(below, remove_durably)
     }
 
+    /// What the folder itself is.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn metadata(&self) -> Result<Metadata> {
+        self.folder
+            .metadata()
+            .map_err(Error::at("look at", &self.path))
+    }
+
+    /// Gives the folder itself to `owner`, and nothing in it. Gives whether that was a change.
+    ///
+    /// # Errors
+    /// When the owner cannot be changed.
+    pub fn give_alone(&self, owner: Owner) -> Result<bool> {
+        give(&self.folder, &self.metadata()?, &self.path, owner)
+    }
+
+    /// Sets the permission bits of the folder itself.
+    ///
+    /// # Errors
+    /// When the mode cannot be changed.
+    pub fn set_mode(&self, mode: u32) -> Result<()> {
+        set_mode(&self.folder, &self.path, mode)
+    }
+
     /// Gives the folder and all that is in it to `owner`. Symbolic links are changed themselves;
     /// other file systems mounted in it are left alone. The folder itself goes last: while it has
     /// its old owner, the work is not done. What vanishes meanwhile is nobody's any more. Gives how
@@ -169,10 +195,7 @@ impl Beneath {
     /// # Errors
     /// When a folder cannot be read or an owner cannot be changed; the next run completes it.
     pub fn give_to(&self, owner: Owner) -> Result<u64> {
-        let metadata = self
-            .folder
-            .metadata()
-            .map_err(Error::at("look at", &self.path))?;
+        let metadata = self.metadata()?;
         let mut changed = 0;
         for name in self.names()? {
             let Some(held) = self.look(Path::new(&name))? else {
@@ -265,13 +288,13 @@ impl Held {
     /// # Errors
     /// When it is anything else, or the mode cannot be changed.
     pub fn set_mode(&self, mode: u32) -> Result<()> {
-        let changed = if self.metadata.is_file() || self.metadata.is_dir() {
-            // fchmod does not take such a descriptor, and fchmodat2 needs Linux 6.6.
-            fs::set_permissions(descriptor(&self.file), Permissions::from_mode(mode))
+        if self.metadata.is_file() || self.metadata.is_dir() {
+            set_mode(&self.file, &self.path, mode)
         } else {
-            Err(Errno::ELOOP.into())
-        };
-        changed.map_err(Error::at("change the mode of", &self.path))
+            Err(Error::at("change the mode of", &self.path)(
+                Errno::ELOOP.into(),
+            ))
+        }
     }
 }
 
@@ -290,6 +313,12 @@ fn give(file: &File, metadata: &Metadata, path: &Path, owner: Owner) -> Result<b
     fchownat(file, "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
         .map_err(|errno| Error::at("change the owner of", path)(errno.into()))?;
     Ok(true)
+}
+
+fn set_mode(file: &File, path: &Path, mode: u32) -> Result<()> {
+    // fchmod does not take such a descriptor, and fchmodat2 needs Linux 6.6.
+    fs::set_permissions(descriptor(file), Permissions::from_mode(mode))
+        .map_err(Error::at("change the mode of", path))
 }
 
 /// The kernel's name of what a descriptor stands for: no look-up of ours can be led elsewhere.

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use appliance_first_boot::Problems;
 use appliance_first_boot::password::PasswordError;
 use appliance_image::customise::CustomiseError;
-use appliance_image::devices::{DeviceError, Refusal};
+use appliance_image::devices::{DeviceError, InspectError, Refusal};
 use appliance_image::fetch::FetchError;
 use appliance_image::flash::FlashError;
 use appliance_image::source::ImageError;
@@ -17,6 +17,7 @@ use appliance_terminal::{Exit, Meaning};
 pub fn known(error: &(dyn StdError + 'static)) -> Option<Meaning> {
     None.or_else(|| error.downcast_ref().map(refusal))
         .or_else(|| error.downcast_ref().map(device))
+        .or_else(|| error.downcast_ref().map(inspection))
         .or_else(|| error.downcast_ref().and_then(flash))
         .or_else(|| error.downcast_ref().and_then(verify))
         .or_else(|| error.downcast_ref().and_then(customise))
@@ -34,7 +35,7 @@ fn is_wrong_usage(error: &(dyn StdError + 'static)) -> bool {
 
 fn refusal(refusal: &Refusal) -> Meaning {
     match refusal {
-        Refusal::System { .. } => Meaning::helped(
+        Refusal::RunningSystem { .. } => Meaning::helped(
             Exit::Refused,
             "name the card; to see what is attached: immich-appliance-image devices list",
         ),
@@ -48,6 +49,10 @@ fn refusal(refusal: &Refusal) -> Meaning {
         ),
         Refusal::ReadOnly { .. } => write_protected(),
         Refusal::TooSmall { .. } => Meaning::helped(Exit::Refused, "use a larger card"),
+        Refusal::Unreadable { .. } => Meaning::helped(
+            Exit::Refused,
+            "plug it in again, or use another card, or another card reader",
+        ),
         Refusal::NotRemovable { device } => Meaning {
             exit: Exit::Refused,
             help: device.file_name().map(|name| {
@@ -70,15 +75,21 @@ pub fn write_protected() -> Meaning {
 
 fn device(error: &DeviceError) -> Meaning {
     match error {
-        DeviceError::NotFound { .. } => Meaning::helped(
-            Exit::DriveNotFound,
-            "to see what is attached: immich-appliance-image devices list",
-        ),
+        DeviceError::Inspect(error) => inspection(error),
         DeviceError::Partition { disk, .. } => Meaning::helped(
             Exit::Usage,
             format!("name the whole disk: {}", disk.display()),
         ),
-        DeviceError::Read { .. } => Meaning::plain(Exit::Failed),
+    }
+}
+
+fn inspection(error: &InspectError) -> Meaning {
+    match error {
+        InspectError::NotFound { .. } | InspectError::NotABlockDevice { .. } => Meaning::helped(
+            Exit::DriveNotFound,
+            "to see what is attached: immich-appliance-image devices list",
+        ),
+        InspectError::Read { .. } => Meaning::plain(Exit::Failed),
     }
 }
 

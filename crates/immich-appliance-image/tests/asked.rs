@@ -4,12 +4,12 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use appliance_image::table::Kind;
-use common::images::{Recipe, on_fat};
+use common::images::{self, Recipe, on_fat};
 use common::{Card, PROGRAM, can_loop, text};
 use nix::sys::wait::WaitStatus;
 use rexpect::session::{PtySession, spawn_command};
@@ -197,4 +197,89 @@ fn a_card_is_written_only_after_its_name_was_typed() {
     let (code, said) = end(session);
     assert_eq!(code, 0, "{said}");
     assert!(card.content() == fs::read(&image).unwrap());
+}
+
+#[test]
+fn a_card_that_is_no_longer_the_one_shown_is_not_written_nor_what_took_its_place() {
+    if !can_loop() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = Recipe::new(Kind::Mbr, 16);
+    let image = recipe.make(folder.path());
+    let card = Card::new(recipe.size());
+    // Runs `meanwhile` while the person is asked about the card.
+    let refused = |card: &Card, meanwhile: &dyn Fn()| {
+        let arguments = ["flash", text(&image), text(&card.device)];
+        let more = ["--built-in", &card.name, "--as-is", "--unsigned"];
+        let mut session = at_terminal(folder.path(), &[&arguments[..], &more].concat());
+        session.exp_string("Everything on it will be lost").unwrap();
+        session.exp_string("To go on, type").unwrap();
+        meanwhile();
+        session.send_line(&card.name).unwrap();
+        let (code, said) = end(session);
+        assert_eq!(code, 9, "{said}");
+        assert!(
+            said.contains("no longer the device that was shown"),
+            "{said}"
+        );
+        assert!(said.contains("nothing was written"), "{said}");
+    };
+
+    // Its name leads to a twin.
+    let twin = Card::new(recipe.size());
+    let contents = || (card.content(), twin.content());
+    let before = contents();
+    let name = Renamed::new(&card, &twin);
+    refused(&card, &|| name.swap());
+    drop(name);
+    assert!(contents() == before, "the card or its twin was touched");
+
+    // A card of another size.
+    let larger = recipe.size() + (1 << 20);
+    refused(&card, &|| {
+        let medium = fs::File::options().write(true).open(&card.medium).unwrap();
+        medium.set_len(larger).unwrap();
+        images::run("losetup", &["--set-capacity", text(&card.device)]);
+    });
+    let now = card.content();
+    assert_eq!(now.len() as u64, larger);
+    assert!(now.starts_with(&before.0), "the card was touched");
+}
+
+/// Lets a card's name lead to another card, until it is dropped.
+struct Renamed {
+    name: PathBuf,
+    aside: PathBuf,
+    other: u64,
+}
+
+impl Renamed {
+    fn new(card: &Card, other: &Card) -> Self {
+        Self {
+            name: card.device.clone(),
+            aside: card.device.with_extension("aside"),
+            other: fs::metadata(&other.device).unwrap().rdev(),
+        }
+    }
+
+    fn swap(&self) {
+        use nix::sys::stat::{Mode, SFlag, mknod};
+        fs::rename(&self.name, &self.aside).unwrap();
+        mknod(
+            &self.name,
+            SFlag::S_IFBLK,
+            Mode::S_IRUSR | Mode::S_IWUSR,
+            self.other,
+        )
+        .unwrap();
+    }
+}
+
+impl Drop for Renamed {
+    fn drop(&mut self) {
+        if self.aside.exists() {
+            let _ = fs::rename(&self.aside, &self.name);
+        }
+    }
 }

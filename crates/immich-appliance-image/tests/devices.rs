@@ -19,7 +19,7 @@ fn every_disk_is_listed_with_its_size_and_this_systems_own_is_refused() {
             .lines()
             .any(|line| line.contains(" / / ") && line.contains(path))
         {
-            assert_eq!(device["refused"]["type"], "system", "{device}");
+            assert_eq!(device["refused"]["type"], "running-system", "{device}");
         }
     }
     let text = run(&["devices", "list"]);

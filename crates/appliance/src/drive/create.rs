@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use appliance_config::{CipherChoice, Encryption};
 use appliance_drive::cipher::Cipher;
 use appliance_drive::find::Found;
-use appliance_drive::inspect::{self, BlockDevice, Note};
+use appliance_drive::inspect::{self, BlockDevice, Consented, Note};
 use appliance_drive::luks::Format;
 use appliance_secret::{RecoveryKey, Secret};
 use serde::Serialize;
@@ -58,26 +58,34 @@ pub struct Created {
 pub fn create(appliance: &Appliance, options: &CreateOptions) -> Result<Created> {
     let _lock = appliance.exclusively()?;
     nothing_is_open(appliance, "create a drive")?;
-    let device = consented(appliance, &options.device)?;
+    let erasable = consented(appliance, &options.device)?;
     let passphrase = new_passphrase(appliance, options.how)?;
-    carry_out(appliance, &device, options.how, &passphrase)
+    carry_out(appliance, &erasable, options.how, &passphrase)
+}
+
+/// A device that a person agreed to lose.
+pub(crate) struct Erasable {
+    device: BlockDevice,
+    held: Consented,
 }
 
 /// Finds the device, refuses one that must not be touched, shows what is on it and has the
 /// person consent.
-pub(crate) fn consented(appliance: &Appliance, device: &Path) -> Result<BlockDevice> {
-    let device = appliance
-        .disks()
+pub(crate) fn consented(appliance: &Appliance, device: &Path) -> Result<Erasable> {
+    let disks = appliance.disks();
+    let device = disks
         .device(&device.to_string_lossy())
         .with_context(|| format!("cannot create a drive on {}", device.display()))?;
     if let Some(refusal) = inspect::refusal(&device) {
         return Err(refusal).context("cannot create a drive");
     }
+    // Held while the person is asked: minutes pass, in which names move from disk to disk.
+    let held = disks.hold(&device)?;
     appliance.dialogue().consent(&Consent {
         name: &device.name,
         what_is_lost: &what_is_lost(&device),
     })?;
-    Ok(device)
+    Ok(Erasable { device, held })
 }
 
 /// The passphrase of a new drive; an unencrypted one has none. Asked for, as everything that can
@@ -97,14 +105,14 @@ pub(crate) fn new_passphrase(appliance: &Appliance, how: NewDrive) -> Result<Sec
 /// Makes the drive, without asking for anything but that the recovery key is kept.
 pub(crate) fn carry_out(
     appliance: &Appliance,
-    device: &BlockDevice,
+    Erasable { device, held }: &Erasable,
     how: NewDrive,
     passphrase: &Secret,
 ) -> Result<Created> {
     let disks = appliance.disks();
     let path = &device.path;
-    let (uuid, cipher, node) = match how.encryption {
-        Encryption::None => (None, None, path.clone()),
+    let (uuid, cipher, mapping) = match how.encryption {
+        Encryption::None => (None, None, None),
         Encryption::Luks2 => {
             let cipher = match how.cipher {
                 CipherChoice::AesXts => Cipher::AesXts,
@@ -118,7 +126,7 @@ pub(crate) fn carry_out(
             let key = RecoveryKey::generate()?;
             appliance.say(format!("Encrypting {} with {cipher} …", path.display()));
             let uuid = disks.format(
-                path,
+                held,
                 &Format {
                     cipher,
                     limits,
@@ -131,12 +139,15 @@ pub(crate) fn carry_out(
                 .dialogue()
                 .hand_over(&Keepsake::RecoveryKey(&key))?;
             disks.activate(path, appliance.mapper(), passphrase.as_slice())?;
-            let node = disks.mapper_node(appliance.mapper());
-            (Some(uuid), Some(cipher.to_string()), node)
+            let mapping = disks.mapping(held, &disks.mapper_node(appliance.mapper()))?;
+            (Some(uuid), Some(cipher.to_string()), Some(mapping))
         }
     };
     appliance.say("Making the file system …");
-    let filesystem_uuid = disks.make_filesystem(&node)?;
+    let place = mapping.as_ref().unwrap_or(held);
+    let filesystem_uuid = disks.make_filesystem(place)?;
+    let node = place.path().to_owned();
+    drop(mapping);
     filesystem::mount(appliance, &node)?;
     folders::put_in_order(appliance)?;
     if uuid.is_some() {
@@ -146,7 +157,6 @@ pub(crate) fn carry_out(
         device: device.clone(),
         uuid: uuid.unwrap_or(filesystem_uuid),
         encrypted: uuid.is_some(),
-        unfinished: false,
     };
     binding::attach(appliance, &found)?;
     Ok(Created {

@@ -4,7 +4,7 @@ use appliance_drive::System;
 use appliance_drive::cipher::{self, Cipher};
 use appliance_drive::filesystem::{self, Check, FilesystemError, Repair, Superblock};
 use appliance_drive::holders::{Holder, HoldersError, holders};
-use appliance_drive::inspect::{self, BlockDevice, InspectError};
+use appliance_drive::inspect::{self, BlockDevice, ConsentError, Consented, InspectError};
 use appliance_drive::luks::{self, Format, Info, Limits, LuksError, Overwrite, Removal};
 use appliance_drive::mount::{self, Detached, Guard, MountError};
 use appliance_drive::state::{self, DriveState, Expected, StateError};
@@ -29,10 +29,14 @@ pub trait Disks {
     fn cipher(&self) -> Cipher;
     /// What a LUKS header says, on a device or in a file.
     fn header(&self, device: &Path) -> Result<Info, LuksError>;
+    /// Holds a device that was looked at, so that what is erased is what is consented to.
+    fn hold(&self, device: &BlockDevice) -> Result<Consented, ConsentError>;
+    /// The open mapping of what is consented to.
+    fn mapping(&self, consented: &Consented, node: &Path) -> Result<Consented, ConsentError>;
     /// Makes a LUKS header, marked unfinished.
     fn format(
         &self,
-        device: &Path,
+        consented: &Consented,
         how: &Format,
         passphrase: &SecretSlice<u8>,
         others: &[&SecretSlice<u8>],
@@ -53,14 +57,14 @@ pub trait Disks {
     /// Puts it back.
     fn header_restore(
         &self,
-        device: &Path,
+        consented: &Consented,
         file: &Path,
         overwrite: Overwrite,
     ) -> Result<(), LuksError>;
     /// The node of an open mapping.
     fn mapper_node(&self, mapper: &str) -> std::path::PathBuf;
     /// Makes a file system.
-    fn make_filesystem(&self, node: &Path) -> Result<Uuid, FilesystemError>;
+    fn make_filesystem(&self, consented: &Consented) -> Result<Uuid, FilesystemError>;
     /// Reads its superblock.
     fn superblock(&self, node: &Path) -> Result<Superblock, FilesystemError>;
     /// Checks it.
@@ -129,14 +133,22 @@ impl Disks for LiveDisks {
         luks::info(device)
     }
 
+    fn hold(&self, device: &BlockDevice) -> Result<Consented, ConsentError> {
+        Consented::to(&self.system, device)
+    }
+
+    fn mapping(&self, consented: &Consented, node: &Path) -> Result<Consented, ConsentError> {
+        consented.mapping(node)
+    }
+
     fn format(
         &self,
-        device: &Path,
+        consented: &Consented,
         how: &Format,
         passphrase: &SecretSlice<u8>,
         others: &[&SecretSlice<u8>],
     ) -> Result<Uuid, LuksError> {
-        luks::format(device, how, passphrase, others)
+        luks::format(consented, how, passphrase, others)
     }
 
     fn mark_finished(&self, device: &Path) -> Result<(), LuksError> {
@@ -162,19 +174,19 @@ impl Disks for LiveDisks {
 
     fn header_restore(
         &self,
-        device: &Path,
+        consented: &Consented,
         file: &Path,
         overwrite: Overwrite,
     ) -> Result<(), LuksError> {
-        luks::header_restore(device, file, overwrite)
+        luks::header_restore(consented, file, overwrite)
     }
 
     fn mapper_node(&self, mapper: &str) -> std::path::PathBuf {
         self.system.dev.join("mapper").join(mapper)
     }
 
-    fn make_filesystem(&self, node: &Path) -> Result<Uuid, FilesystemError> {
-        filesystem::make(node)
+    fn make_filesystem(&self, consented: &Consented) -> Result<Uuid, FilesystemError> {
+        filesystem::make(consented)
     }
 
     fn superblock(&self, node: &Path) -> Result<Superblock, FilesystemError> {

@@ -74,6 +74,7 @@ pub fn restore(appliance: &Appliance, options: &RestoreOptions) -> Result<Header
         Content::Luks { uuid, .. } if *uuid == copy.uuid => Overwrite::SameDrive,
         _ => Overwrite::Anything,
     };
+    let held = disks.hold(&device)?;
     appliance.dialogue().consent(&Consent {
         name: &device.name,
         what_is_lost: &format!(
@@ -84,7 +85,7 @@ pub fn restore(appliance: &Appliance, options: &RestoreOptions) -> Result<Header
             file.display()
         ),
     })?;
-    disks.header_restore(&device.path, &file, overwrite)?;
+    disks.header_restore(&held, &file, overwrite)?;
     Ok(HeaderCopied {
         device: device.path,
         file,

@@ -94,7 +94,7 @@ pub fn describe(content: &Content) -> String {
         }
         Content::FileSystem { kind, label, .. } => format!("{kind}{}", labelled(label)),
         Content::PartitionTable { kind } => format!("{kind} partition table"),
-        Content::Other { kind } => kind.clone(),
+        Content::Other { .. } => content.in_words(),
         Content::Unreadable { why } => format!("unreadable ({why})"),
     }
 }

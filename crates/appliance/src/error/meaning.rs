@@ -65,6 +65,10 @@ impl Error {
                 return mount(error);
             }
             Error::Untouchable(error) => refusal(error),
+            Error::Consent(_) => helped(
+                FailureClass::Refused,
+                "look which device is which, and begin again: immich-appliance drive list",
+            ),
             Error::Luks(error) => luks(error),
             Error::Lock(error) => lock(error),
             Error::Backup(error) => backup(error),
@@ -122,6 +126,30 @@ fn find(error: &FindError) -> Meaning {
                 device.display()
             ),
         ),
+        FindError::Unrecognised { device, .. } => helped(
+            FailureClass::BlankDrive,
+            format!(
+                "if it was the photo drive: immich-appliance drive header restore {}",
+                device.display()
+            ),
+        ),
+        FindError::HeaderLost { device, drive, .. } => helped(
+            FailureClass::BlankDrive,
+            match (drive.partition, drive.encrypted) {
+                (None, true) => format!(
+                    "leave the drive as it is, and put its header back: immich-appliance drive \
+                     header restore {}",
+                    device.display()
+                ),
+                (None, false) => format!(
+                    "leave the drive as it is, and repair its file system: sudo e2fsck -b 32768 {}",
+                    device.display()
+                ),
+                (Some(_), _) => "leave the drive as it is: its partition table has to be found \
+                                 again first, for example with testdisk"
+                    .to_owned(),
+            },
+        ),
         FindError::Unfinished { device, .. } => helped(
             FailureClass::BlankDrive,
             format!(
@@ -167,6 +195,7 @@ fn luks(error: &LuksError) -> Meaning {
         LuksError::NoSuchKeyslot { .. }
         | LuksError::NotActive { .. }
         | LuksError::File { .. }
+        | LuksError::Consent(_)
         | LuksError::Failed { .. } => plain(FailureClass::Failed),
     }
 }
@@ -187,7 +216,8 @@ fn refusal(refusal: &Refusal) -> Meaning {
         Refusal::RunningSystem { .. }
         | Refusal::InUse { .. }
         | Refusal::TooSmall { .. }
-        | Refusal::Unreadable { .. } => helped(
+        | Refusal::Unreadable { .. }
+        | Refusal::NotRemovable { .. } => helped(
             FailureClass::Refused,
             "name another drive; see: immich-appliance drive list",
         ),
@@ -200,7 +230,7 @@ fn inspect(error: &InspectError) -> Meaning {
             FailureClass::DriveNotFound,
             "see what is attached with: immich-appliance drive list",
         ),
-        InspectError::Read { .. } | InspectError::MountTable { .. } => plain(FailureClass::Failed),
+        InspectError::Read { .. } => plain(FailureClass::Failed),
     }
 }
 

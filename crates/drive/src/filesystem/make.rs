@@ -1,8 +1,8 @@
 //! Making the file system: mkfs.ext4.
 
 use std::ffi::OsString;
-use std::path::Path;
 
+use appliance_blockdev::Consented;
 use uuid::Uuid;
 
 use super::{FilesystemError, refuse_in_use, tool};
@@ -21,10 +21,13 @@ const EXTENDED: &str = "lazy_itable_init=0,lazy_journal_init=0,nodiscard";
 /// a large drive, as everything is laid out now instead of later in the background.
 ///
 /// # Errors
-/// [`FilesystemError::InUse`] when anybody uses the device.
-pub fn make(device: &Path) -> Result<Uuid, FilesystemError> {
+/// [`FilesystemError::InUse`] when anybody uses the device; [`FilesystemError::Consent`] when it is
+/// no longer the one consented to, nor a mapping on it.
+pub fn make(consented: &Consented) -> Result<Uuid, FilesystemError> {
     const TOOL: &str = "mkfs.ext4";
+    let device = consented.path();
     refuse_in_use(device)?;
+    consented.check()?;
     let uuid = Uuid::new_v4();
     let text = uuid.to_string();
     #[rustfmt::skip]

@@ -9,6 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::FilesystemError;
+use crate::inspect::probe;
 
 /// Facts from an ext4 superblock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -63,6 +64,7 @@ pub fn superblock(device: &Path) -> Result<Superblock, FilesystemError> {
         })?;
     parse(&block).ok_or_else(|| FilesystemError::NotExt4 {
         device: device.to_owned(),
+        holds: probe(device).in_words(),
     })
 }
 

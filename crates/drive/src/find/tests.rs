@@ -58,6 +58,15 @@ fn system() -> BlockDevice {
     }
 }
 
+/// Nothing is remembered but the UUID.
+fn choose(
+    devices: &[BlockDevice],
+    remembered: Option<Uuid>,
+    wanted: Option<&Wanted>,
+) -> Result<Found, FindError> {
+    super::choose(devices, remembered, wanted, &[])
+}
+
 fn path(result: Result<Found, FindError>) -> PathBuf {
     result.unwrap().device.path
 }
@@ -296,4 +305,83 @@ fn a_drive_and_its_bit_for_bit_copy_are_a_question() {
         let error = choose(&devices, Some(A), wanted.as_ref()).unwrap_err();
         assert!(matches!(error, FindError::Several { .. }), "{error}");
     }
+}
+
+/// The drive on `sda`, remembered.
+fn known() -> KnownDrive {
+    KnownDrive {
+        uuid: A,
+        encrypted: true,
+        size: disk("sda").size,
+        model: disk("sda").model,
+        serial: disk("sda").serial,
+        partition: None,
+        header: Some("/var/lib/x/header.img".into()),
+    }
+}
+
+#[test]
+fn a_drive_without_its_header_is_named_however_it_is_looked_for() {
+    let mut table = disk("sda");
+    table.content = Content::PartitionTable { kind: "gpt".into() };
+    table.partitions = vec![partition("sda", 1)];
+    for device in [disk("sda"), table] {
+        let wanted = Wanted::Path("/dev/sda".into());
+        let mut other = luks("sdb", B);
+        other.serial = Some("0002".into());
+        let devices = [system(), device, other];
+        for (remembered, wanted, seen) in [
+            (Some(A), None, &devices[..]),
+            (Some(A), Some(&wanted), &devices[..]),
+            (None, Some(&wanted), &devices[..]),
+            (None, None, &devices[..2]),
+        ] {
+            let error = super::choose(seen, remembered, wanted, &[known()]).unwrap_err();
+            assert!(
+                matches!(&error, FindError::HeaderLost { drive, .. } if **drive == known()),
+                "{error}"
+            );
+            let said = format!("the drive with UUID {A}, and its LUKS header was overwritten");
+            assert!(error.to_string().contains(&said), "{error}");
+        }
+    }
+}
+
+#[test]
+fn the_drive_itself_counts_before_the_disk_that_it_was_on() {
+    // Its header was put back, or it moved to another disk.
+    let devices = [disk("sda"), luks("sdb", A)];
+    let found = super::choose(&devices, Some(A), None, &[known()]);
+    assert_eq!(path(found), Path::new("/dev/sdb"));
+}
+
+#[test]
+fn a_disk_with_several_encrypted_partitions_is_a_question() {
+    let mut stick = disk("sda");
+    stick.content = Content::PartitionTable { kind: "gpt".into() };
+    stick.partitions = vec![luks("sda1", A), luks("sda2", B)];
+    let wanted = Wanted::Path("/dev/sda".into());
+    assert_eq!(
+        choose(&[stick], None, Some(&wanted)),
+        Err(FindError::Several {
+            devices: vec![("/dev/sda1".into(), A), ("/dev/sda2".into(), B)]
+        })
+    );
+}
+
+#[test]
+fn what_the_partitions_of_a_disk_hold_is_said() {
+    let mut stick = disk("sda");
+    stick.content = Content::PartitionTable { kind: "dos".into() };
+    stick.partitions = vec![partition("sda", 1), partition("sda", 2)];
+    stick.partitions[1].content = Content::Other {
+        kind: "LVM2_member".into(),
+    };
+    let error = choose(&[stick], None, None).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("sda1 with nothing known, sda2 with a physical volume of LVM"),
+        "{error}"
+    );
 }

@@ -54,13 +54,16 @@ fn signatures(path: &Path) -> Result<Content, BlkidErr> {
 }
 
 /// Kinds that libblkid reports beside file systems.
-const NO_FILE_SYSTEMS: [&str; 6] = [
+const NO_FILE_SYSTEMS: [&str; 9] = [
     "swap",
     "swsuspend",
     "linux_raid_member",
+    "LVM1_member",
     "LVM2_member",
     "BitLocker",
     "drbd",
+    "bcache",
+    "zfs_member",
 ];
 
 fn superblock(kind: String, value: &dyn Fn(&str) -> Option<String>) -> Content {

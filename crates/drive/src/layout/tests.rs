@@ -1,4 +1,5 @@
 use super::*;
+use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use tempfile::TempDir;
 
@@ -236,4 +237,52 @@ fn a_database_of_another_version_is_told_from_one_that_fits_and_from_none() {
     };
     assert_eq!(both.needs_other_than(15), None);
     assert_eq!(both.needs_other_than(16), Some(vec![14, 15]));
+}
+
+#[test]
+fn a_drive_whose_top_folder_others_can_write_to_is_closed_to_them() {
+    let root = TempDir::new().unwrap();
+    create(root.path(), &own(), 15).unwrap();
+    for open in [0o777, 0o775] {
+        set_mode(root.path(), open);
+        let wrong = [Finding::WrongMode {
+            path: root.path().to_owned(),
+            found: open,
+            expected: 0o755,
+        }];
+        assert_eq!(check(root.path(), &own()).unwrap(), wrong);
+        assert_eq!(create(root.path(), &own(), 15).unwrap(), wrong);
+        assert_eq!(mode(root.path()), 0o755);
+    }
+}
+
+#[test]
+fn a_link_that_postgres_put_in_its_folder_leads_nobody_anywhere() {
+    let root = TempDir::new().unwrap();
+    create(root.path(), &own(), 15).unwrap();
+    let elsewhere = TempDir::new().unwrap();
+    set_mode(elsewhere.path(), 0o755);
+    fs::write(elsewhere.path().join("PG_VERSION"), "15\n").unwrap();
+    let cluster = root.path().join("postgres/15");
+    fs::remove_dir(&cluster).unwrap();
+    symlink(elsewhere.path(), &cluster).unwrap();
+    let error = create(root.path(), &own(), 15).unwrap_err();
+    assert!(matches!(error, LayoutError::NotAFolder { .. }), "{error}");
+    assert_eq!(mode(elsewhere.path()), 0o755);
+    assert_eq!(postgres_cluster(root.path()).unwrap(), Cluster::None);
+
+    fs::remove_file(&cluster).unwrap();
+    let version = root.path().join("postgres/PG_VERSION");
+    symlink(elsewhere.path().join("PG_VERSION"), &version).unwrap();
+    assert!(postgres_cluster(root.path()).is_err());
+    assert!(pgdata(root.path(), 15).is_err());
+}
+
+#[test]
+fn a_pipe_in_place_of_the_version_file_is_not_waited_for() {
+    let root = TempDir::new().unwrap();
+    create(root.path(), &own(), 15).unwrap();
+    let version = root.path().join("postgres/PG_VERSION");
+    nix::unistd::mkfifo(&version, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(postgres_cluster(root.path()).is_err());
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use appliance_blockdev::ConsentError;
 use nix::errno::Errno;
 use uuid::Uuid;
 
@@ -88,6 +89,9 @@ pub enum LuksError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// It is not the device that was consented to.
+    #[error(transparent)]
+    Consent(#[from] ConsentError),
     /// libcryptsetup or the kernel failed.
     #[error("cannot {doing} {object}: {why}")]
     Failed {

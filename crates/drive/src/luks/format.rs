@@ -5,6 +5,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
+use appliance_blockdev::{ConsentError, Consented};
 use libcryptsetup_rs::consts::flags::CryptVolumeKey;
 use libcryptsetup_rs::consts::vals::EncryptionFormat;
 use libcryptsetup_rs::{CryptDevice, CryptParamsLuks2, CryptParamsLuks2Ref, Either, LibcryptErr};
@@ -40,14 +41,16 @@ pub struct Format {
 /// unfinished device, and can be run again.
 ///
 /// # Errors
-/// [`LuksError::InUse`] when anybody uses the device.
+/// [`LuksError::InUse`] when anybody uses the device; [`LuksError::Consent`] when it is no longer
+/// the one consented to.
 pub fn format(
-    device: &Path,
+    consented: &Consented,
     how: &Format,
     passphrase: &SecretSlice<u8>,
     others: &[&SecretSlice<u8>],
 ) -> Result<Uuid, LuksError> {
-    let size = wipe_signatures(device)?;
+    let device = consented.path();
+    let size = wipe_signatures(consented)?;
     let (cipher, mode) = how.cipher.parts();
     let key_bytes = how.cipher.key_bits() as usize / 8;
     let parameters = CryptParamsLuks2 {
@@ -60,6 +63,8 @@ pub fn format(
         label: Some(crate::LABEL.to_owned()),
         subsystem: Some(crate::UNFINISHED.to_owned()),
     };
+    // libcryptsetup opens it by its name.
+    consented.check()?;
     let uuid = locked(|| {
         let mut handle = cryptsetup::handle(device)?;
         let mut parameters: CryptParamsLuks2Ref<'_> = (&parameters).try_into()?;
@@ -112,8 +117,9 @@ fn sector_size(size: u64) -> u32 {
 
 /// Overwrites both ends with zeros, so that no signature of an earlier use is left to
 /// contradict the new header. Tells the size in bytes.
-fn wipe_signatures(device: &Path) -> Result<u64, LuksError> {
-    let mut file = exclusive(device)?;
+fn wipe_signatures(consented: &Consented) -> Result<u64, LuksError> {
+    let device = consented.path();
+    let mut file = erasable(consented)?;
     let wipe = |file: &mut File| -> io::Result<u64> {
         let size = file.seek(SeekFrom::End(0))?;
         let zeros = vec![0_u8; usize::try_from(ENDS.min(size)).unwrap_or(0)];
@@ -141,24 +147,40 @@ fn wipe_signatures(device: &Path) -> Result<u64, LuksError> {
     Ok(size)
 }
 
-/// Opens for writing, unless anybody (a mount, a mapping, a RAID) uses it.
+/// Opens what was consented to for writing, unless anybody (a mount, a mapping, a RAID) uses it.
+pub(super) fn erasable(consented: &Consented) -> Result<File, LuksError> {
+    let options = alone(consented.path())?;
+    consented.open(&options).map_err(|error| match error {
+        ConsentError::Open { path, source } => refused(&path)(source),
+        changed => changed.into(),
+    })
+}
+
+/// Opens for writing, unless anybody uses it, to see whether anybody does.
 pub(crate) fn exclusive(device: &Path) -> Result<File, LuksError> {
+    alone(device)?.open(device).map_err(refused(device))
+}
+
+fn alone(device: &Path) -> Result<OpenOptions, LuksError> {
     let block = std::fs::metadata(device)
         .map_err(LuksError::file("open", device))?
         .file_type()
         .is_block_device();
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        // The kernel gives this flag that meaning for block devices only.
-        .custom_flags(if block { libc::O_EXCL } else { 0 })
-        .open(device)
-        .map_err(|error| match error.raw_os_error() {
-            Some(libc::EBUSY) => LuksError::InUse {
-                what: device.display().to_string(),
-            },
-            _ => LuksError::file("open", device)(error),
-        })
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    // The kernel gives this flag that meaning for block devices only.
+    options.custom_flags(if block { libc::O_EXCL } else { 0 });
+    Ok(options)
+}
+
+fn refused(device: &Path) -> impl FnOnce(io::Error) -> LuksError {
+    let device = device.to_owned();
+    move |error| match error.raw_os_error() {
+        Some(libc::EBUSY) => LuksError::InUse {
+            what: device.display().to_string(),
+        },
+        _ => LuksError::file("open", &device)(error),
+    }
 }
 
 pub(super) fn sync(device: &Path) -> Result<(), LuksError> {

@@ -5,14 +5,16 @@ use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use appliance_blockdev::Consented;
 use appliance_files::sync_dir;
 use libcryptsetup_rs::consts::vals::EncryptionFormat;
 use uuid::Uuid;
 
 use super::LuksError;
-use super::format::{exclusive, sync};
+use super::format::{erasable, sync};
 use super::info::{info, with_header};
 use crate::cryptsetup::{self, locked};
+use crate::inspect::{Content, probe};
 
 /// Which header may be overwritten by a restored one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,13 +65,22 @@ pub fn header_backup(device: &Path, file: &Path) -> Result<(), LuksError> {
 ///
 /// # Errors
 /// [`LuksError::OtherHeader`] when `overwrite` does not allow it; [`LuksError::InUse`] when
-/// anybody uses the device.
-pub fn header_restore(device: &Path, file: &Path, overwrite: Overwrite) -> Result<(), LuksError> {
+/// anybody uses the device; [`LuksError::Consent`] when it is no longer the one consented to.
+pub fn header_restore(
+    consented: &Consented,
+    file: &Path,
+    overwrite: Overwrite,
+) -> Result<(), LuksError> {
+    let device = consented.path();
     let saved = info(file)?;
-    let mut target = exclusive(device)?;
+    let mut target = erasable(consented)?;
     let on_device = match info(device) {
         Ok(info) => Some(info.uuid),
-        Err(LuksError::NoHeader { .. }) => None,
+        // Where only its first copy was overwritten, the second tells whose it was.
+        Err(LuksError::NoHeader { .. }) => match probe(device) {
+            Content::Luks { uuid, .. } => Some(uuid),
+            _ => None,
+        },
         Err(error) => return Err(error),
     };
     let same = on_device == Some(saved.uuid);
@@ -86,6 +97,7 @@ pub fn header_restore(device: &Path, file: &Path, overwrite: Overwrite) -> Resul
         _ => {}
     }
     drop(target);
+    consented.check()?;
     let kind = match saved.version {
         1 => EncryptionFormat::Luks1,
         _ => EncryptionFormat::Luks2,

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nix::mount::MntFlags;
 use serde::Serialize;
+use sys_mount::UnmountFlags;
 
 use super::{MountError, take_down};
 use crate::System;
@@ -112,8 +112,7 @@ fn text(file: &Path) -> Option<String> {
 /// # Errors
 /// When the kernel refuses.
 pub fn detach(system: &System, mount_point: &Path, mapper: &str) -> Result<Detached, MountError> {
-    let how = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
-    let unmounted = take_down(system, mount_point, how)?;
+    let unmounted = take_down(system, mount_point, UnmountFlags::DETACH)?;
     let mut detached = Detached {
         unmounted,
         unmapped: false,

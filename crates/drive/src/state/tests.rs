@@ -10,6 +10,7 @@ fn expected() -> Expected<'static> {
         mount_point: Path::new("/mnt/immich_drive"),
         remembered: None,
         wanted: None,
+        known: &[],
     }
 }
 
@@ -262,4 +263,68 @@ fn a_drive_opened_under_another_name_is_not_called_locked() {
         matches!(&state, DriveState::Occupied { by } if by.contains("luks-usb")),
         "{state:?}"
     );
+}
+
+#[test]
+fn a_drive_whose_header_is_gone_is_told_as_that_and_not_as_blank() {
+    let known = [KnownDrive {
+        uuid: A,
+        encrypted: true,
+        size: disk("sda").size,
+        model: disk("sda").model,
+        serial: disk("sda").serial,
+        partition: None,
+        header: None,
+    }];
+    let facts = || Facts {
+        devices: vec![disk("sda")],
+        mount: None,
+        mount_alive: false,
+        mapping: None,
+        node: "/dev/mapper/immich_drive".into(),
+    };
+    let expected = Expected {
+        remembered: Some(A),
+        known: &known,
+        ..expected()
+    };
+    let state = decide(facts(), &expected);
+    assert!(
+        matches!(&state, DriveState::Absent(FindError::HeaderLost { drive, .. }) if drive.uuid == A),
+        "{state:?}"
+    );
+    let nothing_known = Expected {
+        known: &[],
+        ..expected
+    };
+    let state = decide(facts(), &nothing_known);
+    assert!(matches!(state, DriveState::Absent(FindError::Blank { .. })));
+}
+
+#[test]
+fn a_disk_is_called_blank_only_after_it_was_looked_into() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk");
+    let image = std::fs::File::create(&path).unwrap();
+    image.set_len(64 << 20).unwrap();
+    let looked = || looked_into(path.clone());
+    assert!(matches!(looked(), FindError::Blank { .. }));
+    // What random bytes look like to whoever counts them: each as often as any other.
+    let noise: Vec<u8> = (0..4096_u32).map(|at| (at * 167 % 256) as u8).collect();
+    std::os::unix::fs::FileExt::write_all_at(&image, &noise, 20 << 20).unwrap();
+    assert!(matches!(
+        looked(),
+        FindError::Unrecognised {
+            sample: Sample::Noise,
+            ..
+        }
+    ));
+    std::os::unix::fs::FileExt::write_all_at(&image, b"a letter", 1 << 20).unwrap();
+    let error = looked();
+    assert_eq!(
+        error.to_string(),
+        format!("{} holds data of an unknown kind", path.display())
+    );
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(looked(), FindError::NotADrive { .. }));
 }

@@ -5,6 +5,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use appliance_drive::cipher::Cipher;
+use appliance_drive::inspect::Consented;
 use appliance_drive::luks::{Format, Limits, LuksError, Opened, format, open};
 use libcryptsetup_rs::consts::vals::EncryptionFormat;
 use libcryptsetup_rs::{CryptInit, Either};
@@ -39,7 +40,7 @@ impl Drive {
     pub fn formatted() -> Self {
         let drive = Self::blank();
         format(
-            &drive.path,
+            &drive.consented(),
             &how(Cipher::AesXts),
             &secret("correct horse"),
             &[],
@@ -64,6 +65,10 @@ impl Drive {
             )
             .unwrap();
         drive
+    }
+
+    pub fn consented(&self) -> Consented {
+        Consented::to_image(&self.path).unwrap()
     }
 
     pub fn file(&self, name: &str) -> PathBuf {

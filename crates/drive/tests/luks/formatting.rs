@@ -48,7 +48,7 @@ fn a_keyslot_like_another_is_as_strong_and_needs_no_measuring() {
         ..how(Cipher::AesXts)
     };
     let (old, new) = (secret("correct horse"), secret("battery staple"));
-    format(&drive.path, &how, &old, &[]).unwrap();
+    format(&drive.consented(), &how, &old, &[]).unwrap();
     let first = info(&drive.path).unwrap().keyslots.remove(0);
     assert_eq!(first.iterations, 7);
 
@@ -70,7 +70,12 @@ fn a_keyslot_like_another_is_as_strong_and_needs_no_measuring() {
 fn the_header_says_the_cipher_and_the_limits_asked_for() {
     for (cipher, bits) in [(Cipher::AesXts, 512), (Cipher::Adiantum, 256)] {
         let drive = Drive::blank();
-        match format(&drive.path, &how(cipher), &secret("correct horse"), &[]) {
+        match format(
+            &drive.consented(),
+            &how(cipher),
+            &secret("correct horse"),
+            &[],
+        ) {
             Ok(_) => {}
             Err(LuksError::Failed { why, .. }) if cipher == Cipher::Adiantum => {
                 eprintln!("skipped for {cipher}, which this kernel lacks: {why}");
@@ -100,7 +105,10 @@ fn formatting_gives_the_uuid_asked_for() {
         uuid: Some(uuid),
         ..how(Cipher::AesXts)
     };
-    assert_eq!(format(&drive.path, &how, &secret("p"), &[]).unwrap(), uuid);
+    assert_eq!(
+        format(&drive.consented(), &how, &secret("p"), &[]).unwrap(),
+        uuid
+    );
     assert_eq!(info(&drive.path).unwrap().uuid, uuid);
 }
 
@@ -108,7 +116,13 @@ fn formatting_gives_the_uuid_asked_for() {
 fn formatting_again_leaves_nothing_of_the_creation_before() {
     let drive = Drive::formatted();
     let before = info(&drive.path).unwrap().uuid;
-    let after = format(&drive.path, &how(Cipher::AesXts), &secret("new"), &[]).unwrap();
+    let after = format(
+        &drive.consented(),
+        &how(Cipher::AesXts),
+        &secret("new"),
+        &[],
+    )
+    .unwrap();
     assert_ne!(before, after);
     let error = keyslot_of(&drive.path, &secret("correct horse")).unwrap_err();
     assert!(
@@ -130,7 +144,7 @@ fn signatures_at_the_end_of_an_old_disk_do_not_contradict_the_new_header() {
         "{:?}",
         probe(&drive.path)
     );
-    format(&drive.path, &how(Cipher::AesXts), &secret("p"), &[]).unwrap();
+    format(&drive.consented(), &how(Cipher::AesXts), &secret("p"), &[]).unwrap();
     assert!(matches!(probe(&drive.path), Content::Luks { .. }));
 }
 
@@ -141,7 +155,7 @@ fn a_device_too_small_for_a_header_is_refused_in_words() {
         .unwrap()
         .set_len(8 << 20)
         .unwrap();
-    let error = format(&drive.path, &how(Cipher::AesXts), &secret("p"), &[]).unwrap_err();
+    let error = format(&drive.consented(), &how(Cipher::AesXts), &secret("p"), &[]).unwrap_err();
     assert!(error.to_string().contains("header alone"), "{error}");
 }
 
@@ -171,7 +185,7 @@ fn a_wrong_passphrase_is_told_from_every_other_failure() {
 fn a_passphrase_with_any_bytes_works() {
     let drive = Drive::blank();
     let odd = SecretSlice::from(vec![0, 255, b'\n', 0, 7]);
-    format(&drive.path, &how(Cipher::AesXts), &odd, &[]).unwrap();
+    format(&drive.consented(), &how(Cipher::AesXts), &odd, &[]).unwrap();
     assert_eq!(keyslot_of(&drive.path, &odd).unwrap(), 0);
     let cut = SecretSlice::from(vec![0, 255, b'\n']);
     assert!(keyslot_of(&drive.path, &cut).is_err());

@@ -21,7 +21,7 @@ fn a_header_backup_mends_a_destroyed_header() {
 
     write_at(&drive.path, 0, &vec![0xa5; 16 << 20]);
     assert!(info(&drive.path).is_err());
-    let error = header_restore(&drive.path, &backup, Overwrite::SameDrive).unwrap_err();
+    let error = header_restore(&drive.consented(), &backup, Overwrite::SameDrive).unwrap_err();
     assert!(
         matches!(
             error,
@@ -32,7 +32,7 @@ fn a_header_backup_mends_a_destroyed_header() {
         ),
         "{error}"
     );
-    header_restore(&drive.path, &backup, Overwrite::Anything).unwrap();
+    header_restore(&drive.consented(), &backup, Overwrite::Anything).unwrap();
     assert_eq!(info(&drive.path).unwrap().uuid, uuid);
     assert_eq!(
         keyslot_of(&drive.path, &secret("correct horse")).unwrap(),
@@ -59,7 +59,7 @@ fn restoring_brings_the_passphrases_of_the_backup_back() {
     header_backup(&drive.path, &backup).unwrap();
     let old = secret("correct horse");
     change_key(&drive.path, &opened(&drive, &old), &secret("new"), CHEAP).unwrap();
-    header_restore(&drive.path, &backup, Overwrite::SameDrive).unwrap();
+    header_restore(&drive.consented(), &backup, Overwrite::SameDrive).unwrap();
     assert_eq!(
         keyslot_of(&drive.path, &secret("correct horse")).unwrap(),
         0
@@ -78,7 +78,7 @@ fn the_header_of_another_drive_is_refused_unless_told() {
             info(&ours.path).unwrap().uuid,
             info(&theirs.path).unwrap().uuid,
         );
-        let error = header_restore(&theirs.path, &backup, Overwrite::SameDrive).unwrap_err();
+        let error = header_restore(&theirs.consented(), &backup, Overwrite::SameDrive).unwrap_err();
         assert!(
             matches!(
                 error,
@@ -88,7 +88,7 @@ fn the_header_of_another_drive_is_refused_unless_told() {
             "{error}"
         );
         assert_eq!(info(&theirs.path).unwrap().uuid, their_uuid);
-        header_restore(&theirs.path, &backup, Overwrite::Anything).unwrap();
+        header_restore(&theirs.consented(), &backup, Overwrite::Anything).unwrap();
         assert_eq!(info(&theirs.path).unwrap().uuid, our_uuid);
     }
 }
@@ -104,7 +104,7 @@ fn a_truncated_header_backup_is_refused_before_anything_is_written() {
         fs::write(&cut, &bytes[..length]).unwrap();
         let before = fs::read(&drive.path).unwrap();
         assert!(
-            header_restore(&drive.path, &cut, Overwrite::Anything).is_err(),
+            header_restore(&drive.consented(), &cut, Overwrite::Anything).is_err(),
             "{length} bytes"
         );
         assert!(before == fs::read(&drive.path).unwrap(), "{length} bytes");

@@ -36,7 +36,13 @@ fn either_of_two_passphrases_opens_and_adds() {
 fn every_keyslot_of_a_new_drive_opens_it_and_is_as_strong_as_the_first() {
     let drive = Drive::blank();
     let (passphrase, recovery) = (secret("correct horse"), secret("recovery key"));
-    format(&drive.path, &how(Cipher::AesXts), &passphrase, &[&recovery]).unwrap();
+    format(
+        &drive.consented(),
+        &how(Cipher::AesXts),
+        &passphrase,
+        &[&recovery],
+    )
+    .unwrap();
     assert_eq!(keyslot_of(&drive.path, &passphrase).unwrap(), 0);
     assert_eq!(keyslot_of(&drive.path, &recovery).unwrap(), 1);
     let keyslots = info(&drive.path).unwrap().keyslots;

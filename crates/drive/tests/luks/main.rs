@@ -7,6 +7,7 @@ mod drive;
 mod formatting;
 mod header;
 mod keyslots;
+mod overwritten;
 
 use drive::{Drive, keyslot_of, secret};
 

@@ -4,6 +4,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
+use appliance_blockdev::{ConsentError, Consented};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
@@ -42,31 +43,33 @@ pub struct Node {
 }
 
 impl Node {
-    /// Opens a device for writing. Nobody else can mount or hold it until it is dropped.
+    /// Opens the device that a person agreed to lose, for writing. Nobody else can mount or hold it
+    /// until it is dropped.
     ///
     /// # Errors
-    /// `EBUSY` when it is in use; what else the device said; `InvalidInput` for what is no block
-    /// device.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        Self::open_with(path, true)
+    /// [`ConsentError::Changed`] when it is no longer that device; `EBUSY` when it is in use; what
+    /// else the device said; `InvalidInput` for what is no block device.
+    pub fn open(consented: &Consented) -> Result<Self, ConsentError> {
+        let flags = OFlag::O_EXCL | OFlag::O_DIRECT;
+        let mut options = File::options();
+        options.read(true).write(true).custom_flags(flags.bits());
+        Self::new(consented.open(&options)?).map_err(|source| ConsentError::Open {
+            path: consented.path().to_owned(),
+            source,
+        })
     }
 
     /// Opens a device for reading, past the page cache.
     ///
     /// # Errors
-    /// As [`Node::open`].
+    /// What the device said; `InvalidInput` for what is no block device.
     pub fn open_to_read(path: &Path) -> io::Result<Self> {
-        Self::open_with(path, false)
+        let mut options = File::options();
+        options.read(true).custom_flags(OFlag::O_DIRECT.bits());
+        Self::new(options.open(path)?)
     }
 
-    fn open_with(path: &Path, write: bool) -> io::Result<Self> {
-        let exclusive = if write { OFlag::O_EXCL } else { OFlag::empty() };
-        let flags = OFlag::O_CLOEXEC | exclusive | OFlag::O_DIRECT;
-        let file = File::options()
-            .read(true)
-            .write(write)
-            .custom_flags(flags.bits())
-            .open(path)?;
+    fn new(file: File) -> io::Result<Self> {
         if !file.metadata()?.file_type().is_block_device() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -120,11 +123,10 @@ pub fn unmount(at: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When the device cannot be opened any more.
-pub fn eject(path: &Path) -> io::Result<bool> {
-    let file = File::options()
-        .read(true)
-        .custom_flags((OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).bits())
-        .open(path)?;
+pub fn eject(consented: &Consented) -> Result<bool, ConsentError> {
+    let mut options = File::options();
+    options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
+    let file = consented.open(&options)?;
     // SAFETY: the descriptor is open; the call takes no argument.
     let _ = unsafe { blkrrpart(file.as_raw_fd()) };
     // SAFETY: the descriptor is open; the call takes no argument that is read.

@@ -1,6 +1,6 @@
 //! `devices list`
 
-use appliance_image::devices::{Device, Refusal, Roots, list, refusal};
+use appliance_image::devices::{Device, Refusal, System, list, refusal};
 use serde::Serialize;
 
 use super::flash::without_the_desktop;
@@ -16,17 +16,24 @@ struct Listed {
 struct Line {
     #[serde(flatten)]
     device: Device,
+    /// The desktop alone mounted it.
+    #[serde(skip)]
+    unmounted_first: bool,
     /// Why it must not be overwritten.
     refused: Option<Refusal>,
 }
 
 /// Lists the disks attached.
 pub fn run() -> anyhow::Result<Box<dyn Report>> {
-    let devices = list(&Roots::live())?
+    let devices = list(&System::live())?
         .into_iter()
-        .map(|device| Line {
-            refused: refusal(&without_the_desktop(device.clone()).0, None, None),
-            device,
+        .map(|device| {
+            let (unmounted, mounted) = without_the_desktop(device.clone());
+            Line {
+                refused: refusal(&unmounted, None, None),
+                unmounted_first: !mounted.is_empty(),
+                device,
+            }
         })
         .collect();
     Ok(Box::new(Listed { devices }))
@@ -48,13 +55,15 @@ impl Report for Listed {
         if self.devices.is_empty() {
             return "No disk is attached.".into();
         }
-        let lines = self.devices.iter().map(|Line { device, refused }| {
-            let may = match refused {
-                None if device.mounted.is_empty() => "may be overwritten".to_owned(),
-                None => "may be overwritten; mounted by the desktop, is unmounted first".to_owned(),
+        let lines = self.devices.iter().map(|listed| {
+            let may = match &listed.refused {
+                None if listed.unmounted_first => {
+                    "may be overwritten; mounted by the desktop, is unmounted first".to_owned()
+                }
+                None => "may be overwritten".to_owned(),
                 Some(refusal) => format!("must not be overwritten: {refusal}"),
             };
-            format!("{}\n    {may}", line(device))
+            format!("{}\n    {may}", line(&listed.device))
         });
         lines.collect::<Vec<_>>().join("\n")
     }

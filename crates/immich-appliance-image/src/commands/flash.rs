@@ -41,9 +41,8 @@ pub fn run(ui: Ui, arguments: &Flash) -> anyhow::Result<Box<dyn Report>> {
         None => Patches::default(),
     };
     let bmap = block_map(arguments, &image)?;
-    let device = &target.device;
     ui.consent(
-        &device.name,
+        &target.device.name,
         arguments.erase.as_deref(),
         &target.what_is_lost(),
     )?;
@@ -57,7 +56,7 @@ pub fn run(ui: Ui, arguments: &Flash) -> anyhow::Result<Box<dyn Report>> {
     };
     let flashed = flash::flash(&image, &mut card, &options, &bars)?;
     drop(card);
-    let ejected = !arguments.no_eject && eject(&device.path).unwrap_or(false);
+    let ejected = !arguments.no_eject && eject(target.consented()).unwrap_or(false);
     Ok(Box::new(Done {
         device: target.device.path,
         flashed,

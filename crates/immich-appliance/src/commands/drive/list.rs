@@ -44,7 +44,8 @@ fn row(device: &BlockDevice, indent: &str) -> [String; 6] {
 fn transport(transport: Transport) -> &'static str {
     match transport {
         Transport::Usb => "USB",
-        Transport::Mmc => "card",
+        Transport::Sd => "card",
+        Transport::Emmc => "eMMC",
         Transport::Nvme => "NVMe",
         Transport::Sata => "SATA",
         Transport::Virtio => "virtio",

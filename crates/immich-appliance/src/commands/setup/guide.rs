@@ -165,7 +165,7 @@ fn tailnet(run: &Run, condition: &Condition) -> anyhow::Result<()> {
 /// The sheet tells where things are; the two secrets on it are written by hand.
 fn kit(run: &Run, condition: &Condition, decisions: &mut Decisions) -> anyhow::Result<()> {
     let drive = condition.drive.found().map(|found| found.uuid);
-    let drive = drive.or(condition.remembered.as_ref().map(|drive| drive.uuid));
+    let drive = drive.or(condition.remembered.as_ref().map(|drive| drive.known.uuid));
     let drive = drive.map_or_else(|| "(none yet)".to_owned(), |uuid| uuid.to_string());
     let repository = condition
         .backup

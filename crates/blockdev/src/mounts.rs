@@ -1,4 +1,4 @@
-//! Reading the kernel's mount table.
+//! The kernel's mount table and its list of swap areas.
 //!
 //! Own parser: the procfs crate leaves octal escapes in and gives up on the whole table over one
 //! line it does not understand.
@@ -9,13 +9,51 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use super::Mounted;
-use crate::System;
+use serde::Serialize;
+
+use crate::{InspectError, System};
+
+/// One line of the mount table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mounted {
+    /// Mount point.
+    pub at: PathBuf,
+    /// What is mounted, such as `/dev/mapper/immich_drive`.
+    pub source: PathBuf,
+    /// Major and minor number of the file system's device.
+    pub number: (u32, u32),
+    /// Kind of the file system.
+    pub kind: String,
+    /// Mounted, or fallen back, to read-only.
+    pub read_only: bool,
+}
 
 /// Every mount, in the kernel's order: a later one at the same place hides an earlier one.
-pub(crate) fn read(system: &System) -> io::Result<Vec<Mounted>> {
-    let text = fs::read(system.proc.join("self/mountinfo"))?;
+///
+/// # Errors
+/// When the mount table cannot be read.
+pub fn mounts(system: &System) -> Result<Vec<Mounted>, InspectError> {
+    let path = system.proc.join("self/mountinfo");
+    let text = fs::read(&path).map_err(|source| InspectError::Read { path, source })?;
     Ok(text.split(|&byte| byte == b'\n').filter_map(line).collect())
+}
+
+/// The paths of all active swap areas, as the kernel tells them.
+pub(crate) fn swaps(system: &System) -> Result<Vec<PathBuf>, InspectError> {
+    let path = system.proc.join("swaps");
+    match fs::read(&path) {
+        // The first column, below its heading.
+        Ok(text) => Ok(text
+            .split(|&byte| byte == b'\n')
+            .skip(1)
+            .filter_map(|line| line.split(u8::is_ascii_whitespace).next())
+            .filter(|field| !field.is_empty())
+            .map(self::path)
+            .collect()),
+        // A kernel without swap has no such file.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(InspectError::Read { path, source }),
+    }
 }
 
 /// `36 35 98:0 /root /mnt rw,noatime shared:1 - ext4 /dev/sda rw,errors=continue`
@@ -39,7 +77,7 @@ fn has(options: &[u8], option: &[u8]) -> bool {
 }
 
 /// Undoes the kernel's octal escapes of blank, tab, newline and backslash.
-pub(crate) fn path(field: &[u8]) -> PathBuf {
+fn path(field: &[u8]) -> PathBuf {
     let mut plain = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((&byte, after)) = rest.split_first() {
@@ -101,6 +139,22 @@ mod tests {
         assert_eq!(
             mounted.map(|mounted| mounted.at),
             Some("/mnt/my disk".into())
+        );
+    }
+
+    #[test]
+    fn swap_areas_are_read() {
+        let root = tempfile::tempdir().unwrap();
+        let system = System::under(root.path());
+        assert_eq!(swaps(&system).unwrap(), Vec::<PathBuf>::new());
+        fs::create_dir(&system.proc).unwrap();
+        let text = b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n\
+            /dev/sda2                               partition\t999420\t\t0\t\t-2\n\
+            /swap\\040file                           file\t\t8\t\t0\t\t-3\n";
+        fs::write(system.proc.join("swaps"), text).unwrap();
+        assert_eq!(
+            swaps(&system).unwrap(),
+            [PathBuf::from("/dev/sda2"), PathBuf::from("/swap file")]
         );
     }
 

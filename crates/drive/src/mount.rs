@@ -13,16 +13,17 @@
 mod binding;
 mod gone;
 mod point;
-pub(crate) mod table;
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+pub use appliance_blockdev::Mounted;
+use appliance_blockdev::mounts;
 use nix::errno::Errno;
-use nix::mount::{MntFlags, MsFlags};
-use serde::Serialize;
+use nix::libc;
+use sys_mount::{MountFlags, UnmountFlags};
 
 pub use binding::{Binding, binding};
 pub use gone::{Detached, detach, device_alive};
@@ -31,21 +32,6 @@ pub use point::{Guard, prepare};
 
 use crate::System;
 use crate::luks::LuksError;
-
-/// One line of the mount table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Mounted {
-    /// Mount point.
-    pub at: PathBuf,
-    /// What is mounted, such as `/dev/mapper/immich_drive`.
-    pub source: PathBuf,
-    /// Major and minor number of the file system's device.
-    pub number: (u32, u32),
-    /// Kind of the file system.
-    pub kind: String,
-    /// Mounted, or fallen back, to read-only.
-    pub read_only: bool,
-}
 
 /// Mounting or unmounting failed.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +104,7 @@ const STACKED: usize = 8;
 /// # Errors
 /// [`MountError::Table`].
 pub fn mounted_at(system: &System, mount_point: &Path) -> Result<Option<Mounted>, MountError> {
-    let mounts = table::read(system).map_err(|error| MountError::Table {
+    let mounts = mounts(system).map_err(|error| MountError::Table {
         why: error.to_string(),
     })?;
     // The table holds real paths. A dead mount may refuse the look-up: then as it is.
@@ -151,14 +137,13 @@ pub fn mount(system: &System, device: &Path, mount_point: &Path) -> Result<(), M
         };
     }
     point::must_be_empty(mount_point)?;
-    nix::mount::mount(
-        Some(device),
-        mount_point,
-        Some("ext4"),
-        MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOATIME,
-        Some("errors=remount-ro"),
-    )
-    .map_err(|errno| MountError::failed(DOING, mount_point)(errno.into()))
+    sys_mount::Mount::builder()
+        .fstype("ext4")
+        .flags(MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOATIME)
+        .data("errors=remount-ro")
+        .mount(device, mount_point)
+        .map(drop)
+        .map_err(MountError::failed(DOING, mount_point))
 }
 
 /// Unmounts. Not mounted is done. A process standing in the mount point holds it, so this one
@@ -167,11 +152,14 @@ pub fn mount(system: &System, device: &Path, mount_point: &Path) -> Result<(), M
 /// # Errors
 /// [`MountError::Busy`] when anybody holds files.
 pub fn unmount(system: &System, mount_point: &Path) -> Result<(), MountError> {
-    take_down(system, mount_point, MntFlags::UMOUNT_NOFOLLOW).map(|_| ())
+    take_down(system, mount_point, UnmountFlags::empty()).map(|_| ())
 }
 
-/// Unmounts whatever is stacked at `mount_point`; tells if there was anything.
-fn take_down(system: &System, mount_point: &Path, how: MntFlags) -> Result<bool, MountError> {
+/// Unmounts whatever is stacked at `mount_point`, never through a link; tells if there was
+/// anything.
+fn take_down(system: &System, mount_point: &Path, how: UnmountFlags) -> Result<bool, MountError> {
+    // The crate's own NOFOLLOW is the flag of open(2), which umount2(2) refuses.
+    let how = how | UnmountFlags::from_bits_retain(libc::UMOUNT_NOFOLLOW);
     let mut done = false;
     for _ in 0..STACKED {
         if mounted_at(system, mount_point)?.is_none() {
@@ -181,11 +169,13 @@ fn take_down(system: &System, mount_point: &Path, how: MntFlags) -> Result<bool,
             std::env::set_current_dir("/")
                 .map_err(MountError::failed("step into", "/".as_ref()))?;
         }
-        nix::mount::umount2(mount_point, how).map_err(|errno| match errno {
-            Errno::EBUSY => MountError::Busy {
-                path: mount_point.to_owned(),
-            },
-            other => MountError::failed("unmount", mount_point)(other.into()),
+        sys_mount::unmount(mount_point, how).map_err(|error| {
+            match error.raw_os_error().map(Errno::from_raw) {
+                Some(Errno::EBUSY) => MountError::Busy {
+                    path: mount_point.to_owned(),
+                },
+                _ => MountError::failed("unmount", mount_point)(error),
+            }
         })?;
         done = true;
     }

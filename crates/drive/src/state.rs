@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::find::{FindError, Found, Wanted, choose};
-use crate::inspect::{BlockDevice, Content, InspectError, Use, flat, list};
+use crate::System;
+use crate::find::{FindError, Found, KnownDrive, Wanted, choose};
+use crate::inspect::{BlockDevice, Content, InspectError, Sample, Use, flat, list, sample};
 use crate::mount::{Mapping, MountError, Mounted, mapping, mounted_at, number_alive};
-use crate::{System, UNFINISHED};
 
 /// What the settings and the memory of this machine say about the drive.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Expected<'a> {
     pub remembered: Option<Uuid>,
     /// Drive named by the person.
     pub wanted: Option<&'a Wanted>,
+    /// What the machine remembers of its drives.
+    pub known: &'a [KnownDrive],
 }
 
 /// State of the drive. Every one is a state to start from.
@@ -85,7 +87,8 @@ pub enum StateError {
     Mount(#[from] MountError),
 }
 
-/// Observes the state. Changes nothing.
+/// Observes the state. Changes nothing. A disk is called blank only after a [`sample`] of it,
+/// which takes a few seconds on a hard disk.
 ///
 /// # Errors
 /// When sysfs or the mount table cannot be read.
@@ -107,7 +110,25 @@ pub fn observe(system: &System, expected: &Expected<'_>) -> Result<DriveState, S
         devices,
         mount,
     };
-    Ok(decide(facts, expected))
+    Ok(match decide(facts, expected) {
+        DriveState::Absent(FindError::Blank { device }) => DriveState::Absent(looked_into(device)),
+        state => state,
+    })
+}
+
+/// What a disk without a signature is.
+fn looked_into(device: PathBuf) -> FindError {
+    match sample(&device).map(|sampled| sampled.sample) {
+        Ok(Sample::Blank) => FindError::Blank { device },
+        Ok(sample) => FindError::Unrecognised { device, sample },
+        Err(error) => FindError::NotADrive {
+            device,
+            holds: Content::Unreadable {
+                why: error.to_string(),
+            }
+            .in_words(),
+        },
+    }
 }
 
 /// All that the state is decided from.
@@ -166,7 +187,12 @@ fn decide(facts: Facts, expected: &Expected<'_>) -> DriveState {
             },
         };
     }
-    match choose(&devices, expected.remembered, expected.wanted) {
+    match choose(
+        &devices,
+        expected.remembered,
+        expected.wanted,
+        expected.known,
+    ) {
         Err(error) => DriveState::Absent(error),
         Ok(found) => match found.device.uses.first() {
             Some(Use::Mounted { at }) => DriveState::Occupied {
@@ -233,10 +259,6 @@ fn drive_on(device: Option<&BlockDevice>, expected: &Expected<'_>) -> Result<Fou
         device: device.clone(),
         uuid,
         encrypted,
-        unfinished: matches!(
-            &device.content,
-            Content::Luks { subsystem: Some(subsystem), .. } if subsystem == UNFINISHED
-        ),
     })
 }
 

@@ -1,12 +1,14 @@
 //! The folders on the drive, as immich-rpi-server lays them out.
+//!
+//! Immich and PostgreSQL own most of what is looked at here, and can swap a link in at any moment.
+//! So it is all done beneath the drive's own top folder, which is root's ([`Beneath`]).
 
-use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 pub use appliance_files::Owner;
-use appliance_files::{OwnerError, create_dir_durably, give_to};
+use appliance_files::{Beneath, OwnerError};
 use serde::Serialize;
 
 /// Folder of Immich's files.
@@ -139,7 +141,8 @@ pub enum LayoutError {
 
 /// What one folder should be.
 struct Rule {
-    path: PathBuf,
+    /// Below the drive's top folder.
+    below: PathBuf,
     owner: Owner,
     /// Mode that a new folder gets.
     mode: u32,
@@ -150,9 +153,9 @@ struct Rule {
 impl Rule {
     /// immich-rpi-server's folders are more open than ours; they stay as they are as long as
     /// nobody else can write to them. PostgreSQL itself insists on 0700 or 0750.
-    fn all(root: &Path, owners: &Owners) -> [Self; 3] {
-        let rule = |name, owner, mode, never| Self {
-            path: root.join(name),
+    fn all(owners: &Owners) -> [Self; 3] {
+        let rule = |name: &str, owner, mode, never| Self {
+            below: name.into(),
             owner,
             mode,
             never,
@@ -164,22 +167,18 @@ impl Rule {
         ]
     }
 
-    fn check(&self) -> Result<Option<Finding>, LayoutError> {
-        let path = self.path.clone();
-        let data = match fs::symlink_metadata(&path) {
-            Ok(data) => data,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Some(Finding::Missing { path }));
-            }
-            Err(error) => return Err(LayoutError::failed("look at", &path)(error)),
+    fn check(&self, drive: &Beneath) -> Result<Option<Finding>, LayoutError> {
+        let path = drive.path().join(&self.below);
+        let Some(held) = drive.look(&self.below)? else {
+            return Ok(Some(Finding::Missing { path }));
         };
-        let mode = data.mode() & 0o7777;
-        Ok(if !data.is_dir() {
+        let mode = held.metadata().mode() & 0o7777;
+        Ok(if !held.metadata().is_dir() {
             Some(Finding::NotAFolder { path })
-        } else if data.uid() != self.owner.uid {
+        } else if held.owner().uid != self.owner.uid {
             Some(Finding::WrongOwner {
                 path,
-                found: data.uid(),
+                found: held.owner().uid,
                 expected: self.owner.uid,
             })
         } else if mode & self.never != 0 || mode & 0o700 != 0o700 {
@@ -194,19 +193,44 @@ impl Rule {
     }
 
     /// Makes it so; tells what was wrong.
-    fn enforce(&self) -> Result<Option<Finding>, LayoutError> {
-        let finding = self.check()?;
+    fn enforce(&self, drive: &Beneath) -> Result<Option<Finding>, LayoutError> {
+        let finding = self.check(drive)?;
         match &finding {
             None => {}
             Some(Finding::NotAFolder { path }) => {
                 return Err(LayoutError::NotAFolder { path: path.clone() });
             }
             Some(_) => {
-                create_dir_durably(&self.path, self.mode, Some(self.owner))?;
+                drive.create_dir(&self.below, self.mode, Some(self.owner))?;
             }
         }
         Ok(finding)
     }
+}
+
+/// The drive's top folder, which must be root's alone: whoever can write to it could put a link of
+/// his own in the place of any folder. Another machine may have left it otherwise.
+fn top(root: &Path, owners: &Owners) -> Result<(Beneath, Option<Finding>), LayoutError> {
+    let drive = Beneath::open(root)?;
+    let path = root.to_owned();
+    let metadata = drive.metadata()?;
+    let mode = metadata.mode() & 0o7777;
+    let finding = if metadata.uid() != owners.secrets.uid {
+        Some(Finding::WrongOwner {
+            path,
+            found: metadata.uid(),
+            expected: owners.secrets.uid,
+        })
+    } else if mode & 0o022 != 0 {
+        Some(Finding::WrongMode {
+            path,
+            found: mode,
+            expected: mode & !0o022,
+        })
+    } else {
+        None
+    };
+    Ok((drive, finding))
 }
 
 impl From<appliance_files::Error> for LayoutError {
@@ -219,17 +243,6 @@ impl From<appliance_files::Error> for LayoutError {
     }
 }
 
-impl LayoutError {
-    fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Failed {
-            doing,
-            path,
-            source,
-        }
-    }
-}
-
 /// Makes the missing folders and sets owners and modes that are wrong; tells what it mended.
 /// Nothing inside the folders is touched. `postgres/<pg_major>` is made unless a cluster lies
 /// directly in `postgres`.
@@ -237,19 +250,27 @@ impl LayoutError {
 /// # Errors
 /// [`LayoutError::NotAFolder`] when something else is in the way.
 pub fn create(root: &Path, owners: &Owners, pg_major: u32) -> Result<Vec<Finding>, LayoutError> {
-    let mut mended = Vec::new();
-    for rule in Rule::all(root, owners) {
-        mended.extend(rule.enforce()?);
+    let (drive, finding) = top(root, owners)?;
+    if let Some(finding) = &finding {
+        drive.give_alone(owners.secrets)?;
+        drive.set_mode(match finding {
+            Finding::WrongMode { expected, .. } => *expected,
+            _ => 0o755,
+        })?;
     }
-    let path = pgdata(root, pg_major)?;
-    if path != root.join(POSTGRES) {
+    let mut mended = Vec::from_iter(finding);
+    for rule in Rule::all(owners) {
+        mended.extend(rule.enforce(&drive)?);
+    }
+    let below = pgdata_in(&drive, pg_major)?;
+    if below != Path::new(POSTGRES) {
         let rule = Rule {
-            path,
+            below,
             owner: owners.postgres,
             mode: 0o700,
             never: 0o027,
         };
-        mended.extend(rule.enforce()?);
+        mended.extend(rule.enforce(&drive)?);
     }
     Ok(mended)
 }
@@ -261,20 +282,19 @@ pub fn create(root: &Path, owners: &Owners, pg_major: u32) -> Result<Vec<Finding
 /// # Errors
 /// When a folder cannot be read or an owner cannot be changed.
 pub fn adopt(root: &Path, owners: &Owners, pg_major: u32) -> Result<u64, LayoutError> {
-    let data = pgdata(root, pg_major)?;
+    let drive = Beneath::open(root)?;
+    let data = pgdata_in(&drive, pg_major)?;
     let mut changed = 0;
     for (folder, owner) in [
-        (root.join(IMMICH_DATA), owners.immich),
-        (root.join(POSTGRES), owners.postgres),
-        (data, owners.postgres),
+        (Path::new(IMMICH_DATA), owners.immich),
+        (Path::new(POSTGRES), owners.postgres),
+        (data.as_path(), owners.postgres),
     ] {
-        let foreign = match fs::symlink_metadata(&folder) {
-            Ok(metadata) => metadata.is_dir() && metadata.uid() != owner.uid,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(LayoutError::failed("look at", &folder)(error)),
-        };
+        let foreign = drive
+            .look(folder)?
+            .is_some_and(|held| held.metadata().is_dir() && held.owner().uid != owner.uid);
         if foreign {
-            changed += give_to(&folder, owner)?;
+            changed += drive.folder(folder)?.give_to(owner)?;
         }
     }
     Ok(changed)
@@ -285,9 +305,10 @@ pub fn adopt(root: &Path, owners: &Owners, pg_major: u32) -> Result<u64, LayoutE
 /// # Errors
 /// When a folder cannot be looked at.
 pub fn check(root: &Path, owners: &Owners) -> Result<Vec<Finding>, LayoutError> {
-    let mut findings = Vec::new();
-    for rule in Rule::all(root, owners) {
-        findings.extend(rule.check()?);
+    let (drive, finding) = top(root, owners)?;
+    let mut findings = Vec::from_iter(finding);
+    for rule in Rule::all(owners) {
+        findings.extend(rule.check(&drive)?);
     }
     Ok(findings)
 }
@@ -297,25 +318,20 @@ pub fn check(root: &Path, owners: &Owners) -> Result<Vec<Finding>, LayoutError> 
 /// # Errors
 /// [`LayoutError::NotAVersion`] when a `PG_VERSION` makes no sense.
 pub fn postgres_cluster(root: &Path) -> Result<Cluster, LayoutError> {
-    let postgres = root.join(POSTGRES);
-    if let Some(major) = version_in(&postgres)? {
+    let drive = Beneath::open(root)?;
+    let postgres = Path::new(POSTGRES);
+    if let Some(major) = version_in(&drive, postgres)? {
         return Ok(Cluster::Direct { major });
     }
-    let entries = match fs::read_dir(&postgres) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Cluster::None),
-        Err(error) => return Err(LayoutError::failed("look into", &postgres)(error)),
-    };
+    if drive.look(postgres)?.is_none() {
+        return Ok(Cluster::None);
+    }
     let mut majors = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(LayoutError::failed("look into", &postgres))?;
+    for name in drive.folder(postgres)?.names()? {
         // Only what is named after its version is ours to start.
-        let named: Option<u32> = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok());
+        let named: Option<u32> = name.to_str().and_then(|name| name.parse().ok());
         if let Some(named) = named
-            && version_in(&entry.path())? == Some(named)
+            && version_in(&drive, &postgres.join(name))? == Some(named)
         {
             majors.push(named);
         }
@@ -329,26 +345,31 @@ pub fn postgres_cluster(root: &Path) -> Result<Cluster, LayoutError> {
 }
 
 /// The major version of the cluster directly in `folder`; `None` if there is none.
-fn version_in(folder: &Path) -> Result<Option<u32>, LayoutError> {
-    let path = folder.join("PG_VERSION");
-    match fs::read(&path) {
-        Ok(bytes) => {
-            let text = String::from_utf8_lossy(&bytes[..bytes.len().min(32)]).into_owned();
-            match text.trim().parse() {
-                Ok(major) => Ok(Some(major)),
-                Err(_) => Err(LayoutError::NotAVersion { path, text }),
-            }
-        }
-        // The folder missing, or no folder at all.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(LayoutError::failed("read", &path)(error)),
+fn version_in(drive: &Beneath, folder: &Path) -> Result<Option<u32>, LayoutError> {
+    let below = folder.join("PG_VERSION");
+    let path = drive.path().join(&below);
+    // The folder missing, or no folder at all.
+    let is_folder = drive
+        .look(folder)?
+        .is_some_and(|held| held.metadata().is_dir());
+    if !is_folder || drive.look(&below)?.is_none() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    // It is as long as PostgreSQL's user wants it.
+    drive
+        .open_file(&below)?
+        .take(32)
+        .read_to_end(&mut bytes)
+        .map_err(|source| LayoutError::Failed {
+            doing: "read",
+            path: path.clone(),
+            source,
+        })?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    match text.trim().parse() {
+        Ok(major) => Ok(Some(major)),
+        Err(_) => Err(LayoutError::NotAVersion { path, text }),
     }
 }
 
@@ -358,8 +379,12 @@ fn version_in(folder: &Path) -> Result<Option<u32>, LayoutError> {
 /// # Errors
 /// As [`postgres_cluster`].
 pub fn pgdata(root: &Path, major: u32) -> Result<PathBuf, LayoutError> {
-    let postgres = root.join(POSTGRES);
-    Ok(match version_in(&postgres)? {
+    Ok(root.join(pgdata_in(&Beneath::open(root)?, major)?))
+}
+
+fn pgdata_in(drive: &Beneath, major: u32) -> Result<PathBuf, LayoutError> {
+    let postgres = PathBuf::from(POSTGRES);
+    Ok(match version_in(drive, &postgres)? {
         Some(_) => postgres,
         None => postgres.join(major.to_string()),
     })

@@ -8,6 +8,7 @@ mod tool;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use appliance_blockdev::ConsentError;
 pub use check::{Check, Outcome, Repair, check};
 pub use make::make;
 pub use superblock::{CheckReason, Superblock, needs_check, superblock};
@@ -26,10 +27,12 @@ pub enum FilesystemError {
         source: io::Error,
     },
     /// No ext4 file system there.
-    #[error("{device} holds no ext4 file system")]
+    #[error("{device} holds {holds}, no ext4 file system")]
     NotExt4 {
         /// The device.
         device: PathBuf,
+        /// What is there instead, in words.
+        holds: String,
     },
     /// Somebody uses the device.
     #[error("{device} is in use")]
@@ -37,6 +40,9 @@ pub enum FilesystemError {
         /// The device.
         device: PathBuf,
     },
+    /// It is not the device that was consented to.
+    #[error(transparent)]
+    Consent(#[from] ConsentError),
     /// The tool is not installed or did not start.
     #[error("cannot start {tool}: {source}")]
     Start {

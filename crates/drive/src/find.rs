@@ -1,5 +1,7 @@
 //! Which of the attached devices is the appliance's drive.
 
+mod known;
+
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -7,7 +9,9 @@ use std::str::FromStr;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::inspect::{BlockDevice, Content, Transport, flat, holds_the_system};
+pub use known::{KnownDrive, header_lost};
+
+use crate::inspect::{BlockDevice, Content, Sample, Transport, flat, holds};
 use crate::{LABEL, UNFINISHED};
 
 /// A drive named by the person.
@@ -58,9 +62,6 @@ pub struct Found {
     pub uuid: Uuid,
     /// It has a LUKS header (else it is a plain ext4 file system).
     pub encrypted: bool,
-    /// Its creation is not finished. [`choose`] never gives such a one, but
-    /// [`crate::state::observe`] does when it is open.
-    pub unfinished: bool,
 }
 
 /// No drive could be chosen.
@@ -89,11 +90,34 @@ pub enum FindError {
         /// The remembered UUID.
         expected: Uuid,
     },
-    /// Nothing is on it.
+    /// Nothing is on it. [`choose`] goes by signatures alone; [`crate::state::observe`] looks
+    /// further before it says this.
     #[error("{device} is blank")]
     Blank {
         /// The device.
         device: PathBuf,
+    },
+    /// It shows no signature, and is not blank.
+    #[error("{device} holds {}", match .sample {
+        Sample::Noise => "nothing but noise: it may be encrypted, with its header lost or by \
+                          something that leaves no signature",
+        _ => "data of an unknown kind",
+    })]
+    Unrecognised {
+        /// The device.
+        device: PathBuf,
+        /// What it holds.
+        sample: Sample,
+    },
+    /// It is a drive of this box, and what says so was overwritten.
+    #[error("{device} is the drive with UUID {}, and its {} was overwritten: it now shows {holds}", .drive.uuid, .drive.lost())]
+    HeaderLost {
+        /// The device.
+        device: PathBuf,
+        /// What it shows now, in words.
+        holds: String,
+        /// What the box remembers of it.
+        drive: Box<KnownDrive>,
     },
     /// Something else is on it.
     #[error("{device} is not an appliance drive: it holds {holds}")]
@@ -129,7 +153,7 @@ fn list(devices: &[(PathBuf, Uuid)]) -> String {
 
 /// Chooses the drive among `devices` (as [`crate::inspect::list`] gives them): the one `wanted`,
 /// else the `remembered` one, else the only one attached. Devices that the running system lives on
-/// are never chosen.
+/// are never chosen. `known` are the drives of this box, to know one without its header.
 ///
 /// # Errors
 /// See [`FindError`].
@@ -137,12 +161,13 @@ pub fn choose(
     devices: &[BlockDevice],
     remembered: Option<Uuid>,
     wanted: Option<&Wanted>,
+    known: &[KnownDrive],
 ) -> Result<Found, FindError> {
     let candidate = match wanted {
-        Some(wanted) => named(devices, remembered, wanted)?,
+        Some(wanted) => named(devices, remembered, wanted, known)?,
         None => match remembered {
-            Some(uuid) => known(devices, uuid)?,
-            None => only(devices)?,
+            Some(uuid) => with_this_uuid(devices, uuid, known)?,
+            None => only(devices, known)?,
         },
     };
     candidate.usable()
@@ -161,7 +186,7 @@ struct Candidate<'a> {
 
 impl<'a> Candidate<'a> {
     fn of(device: &'a BlockDevice) -> Option<Self> {
-        if holds_the_system(device) {
+        if device.holds_the_system() {
             return None;
         }
         match &device.content {
@@ -203,7 +228,6 @@ impl<'a> Candidate<'a> {
             device: self.device.clone(),
             uuid: self.uuid,
             encrypted: self.encrypted,
-            unfinished: false,
         })
     }
 }
@@ -217,6 +241,7 @@ fn named<'a>(
     devices: &'a [BlockDevice],
     remembered: Option<Uuid>,
     wanted: &Wanted,
+    known: &[KnownDrive],
 ) -> Result<Candidate<'a>, FindError> {
     let device = match wanted {
         Wanted::Uuid(uuid) => return with_uuid(devices, *uuid)?.ok_or_else(|| not_found(uuid)),
@@ -232,13 +257,13 @@ fn named<'a>(
             })
             .ok_or_else(|| not_found(id))?,
     };
-    let candidate = Candidate::of(device).or_else(|| {
-        // A disk named though its one partition is meant.
-        let mut parts = device.partitions.iter().filter_map(Candidate::of);
-        parts.next().filter(|_| parts.next().is_none())
-    });
-    let Some(candidate) = candidate else {
-        return Err(no_drive(device));
+    // A disk may be named though its one partition is meant.
+    let mut all = candidates(std::slice::from_ref(device));
+    if all.len() > 1 {
+        return Err(several(&all));
+    }
+    let Some(candidate) = all.pop() else {
+        return Err(no_drive(device, known));
     };
     match remembered {
         Some(expected) if expected != candidate.uuid => Err(foreign(&candidate, expected)),
@@ -247,22 +272,34 @@ fn named<'a>(
 }
 
 /// Remembered from the first use.
-fn known(devices: &[BlockDevice], expected: Uuid) -> Result<Candidate<'_>, FindError> {
+fn with_this_uuid<'a>(
+    devices: &'a [BlockDevice],
+    expected: Uuid,
+    known: &[KnownDrive],
+) -> Result<Candidate<'a>, FindError> {
     if let Some(candidate) = with_uuid(devices, expected)? {
         return Ok(candidate);
+    }
+    let same: Vec<_> = known
+        .iter()
+        .filter(|drive| drive.uuid == expected)
+        .cloned()
+        .collect();
+    if let Some(error) = flat(devices).find_map(|device| overwritten(device, &same)) {
+        return Err(error);
     }
     // It is not there. If another one is in its place, that is what the person should hear.
     if let Some(other) = candidates(devices).iter().find(|candidate| candidate.ours) {
         return Err(foreign(other, expected));
     }
     match usb_disk(devices) {
-        Some(disk) if disk.content == Content::Empty => Err(no_drive(disk)),
+        Some(disk) if disk.content == Content::Empty => Err(no_drive(disk, known)),
         _ => Err(not_found(&expected)),
     }
 }
 
 /// The only one attached.
-fn only(devices: &[BlockDevice]) -> Result<Candidate<'_>, FindError> {
+fn only<'a>(devices: &'a [BlockDevice], known: &[KnownDrive]) -> Result<Candidate<'a>, FindError> {
     let mut ours = candidates(devices);
     ours.retain(|candidate| candidate.ours);
     let finished: Vec<_> = ours
@@ -273,16 +310,11 @@ fn only(devices: &[BlockDevice]) -> Result<Candidate<'_>, FindError> {
         ([one], _) => Ok((*one).clone()),
         // Its creation can be taken up again.
         ([], Some(unfinished)) => Ok(unfinished.clone()),
-        ([], None) => Err(match usb_disk(devices) {
-            Some(disk) => no_drive(disk),
-            None => FindError::NotFound { wanted: None },
-        }),
-        (several, _) => Err(FindError::Several {
-            devices: several
-                .iter()
-                .map(|candidate| (candidate.device.path.clone(), candidate.uuid))
-                .collect(),
-        }),
+        ([], None) => Err(flat(devices)
+            .find_map(|device| overwritten(device, known))
+            .or_else(|| usb_disk(devices).map(|disk| no_drive(disk, known)))
+            .unwrap_or(FindError::NotFound { wanted: None })),
+        (all, _) => Err(several(all.iter().copied())),
     }
 }
 
@@ -291,23 +323,16 @@ fn with_uuid(devices: &[BlockDevice], uuid: Uuid) -> Result<Option<Candidate<'_>
     let mut same = candidates(devices);
     same.retain(|candidate| candidate.uuid == uuid);
     if same.len() > 1 {
-        return Err(FindError::Several {
-            devices: same
-                .iter()
-                .map(|candidate| (candidate.device.path.clone(), candidate.uuid))
-                .collect(),
-        });
+        return Err(several(&same));
     }
     Ok(same.pop())
 }
 
 /// The USB disk that the person likely takes for the drive: the only one without the system.
 fn usb_disk(devices: &[BlockDevice]) -> Option<&BlockDevice> {
-    let mut disks = devices.iter().filter(|disk| {
-        disk.transport == Transport::Usb
-            && !holds_the_system(disk)
-            && !disk.partitions.iter().any(holds_the_system)
-    });
+    let mut disks = devices
+        .iter()
+        .filter(|disk| disk.transport == Transport::Usb && !disk.holds_the_system());
     disks.next().filter(|_| disks.next().is_none())
 }
 
@@ -325,19 +350,41 @@ fn foreign(candidate: &Candidate<'_>, expected: Uuid) -> FindError {
     }
 }
 
-fn no_drive(device: &BlockDevice) -> FindError {
+fn several<'a>(candidates: impl IntoIterator<Item = &'a Candidate<'a>>) -> FindError {
+    FindError::Several {
+        devices: candidates
+            .into_iter()
+            .map(|candidate| (candidate.device.path.clone(), candidate.uuid))
+            .collect(),
+    }
+}
+
+/// A drive of this box whose header is gone, if that is what the device is.
+fn overwritten(device: &BlockDevice, known: &[KnownDrive]) -> Option<FindError> {
+    let drive = header_lost(device, known).filter(|_| !device.holds_the_system())?;
+    Some(FindError::HeaderLost {
+        device: device.path.clone(),
+        holds: holds(device),
+        drive: Box::new(drive.clone()),
+    })
+}
+
+fn no_drive(device: &BlockDevice, known: &[KnownDrive]) -> FindError {
     let path = device.path.clone();
-    if holds_the_system(device) || device.partitions.iter().any(holds_the_system) {
+    if device.holds_the_system() {
         return FindError::NotADrive {
             device: path,
             holds: "the running system".to_owned(),
         };
     }
+    if let Some(error) = overwritten(device, known) {
+        return error;
+    }
     match &device.content {
         Content::Empty if device.partitions.is_empty() => FindError::Blank { device: path },
-        content => FindError::NotADrive {
+        _ => FindError::NotADrive {
             device: path,
-            holds: content.in_words(),
+            holds: holds(device),
         },
     }
 }
