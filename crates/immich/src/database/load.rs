@@ -7,8 +7,6 @@
 
 use std::io::{self, Write};
 
-use flate2::CrcReader;
-
 use super::{Database, DatabaseError, Result, failed};
 use crate::dump::{
     DumpError, Event, PgVersion, Script, Table, Verdict, VerifiedDump, Whereabouts,
@@ -77,7 +75,7 @@ fn copy(
     let mut write = |bytes: &[u8]| to.write_all(bytes).map_err(LoadError::Write);
     write(format!("\\restrict {key}\n{BEFORE}").as_bytes())?;
     let source = dump.open().map_err(LoadError::Dump)?;
-    let mut script = Script::new(CrcReader::new(source), dump_read_error);
+    let mut script = Script::new(source, dump_read_error);
     let mut whereabouts = Whereabouts::at_the_beginning(dump);
     let mut in_rows = false;
     loop {
@@ -124,10 +122,7 @@ fn copy(
         }
         on_read(script.bytes());
     }
-    let bytes = script.bytes();
-    let summed = script.into_inner();
-    let crc32 = summed.crc().sum();
-    if !dump.is_what_was_proven(bytes, crc32, summed.into_inner()) {
+    if !dump.is_what_was_proven(script.into_inner()) {
         return Err(LoadError::Dump(DumpError::Changed));
     }
     if dump.in_maintenance() {

@@ -233,8 +233,7 @@ impl Database {
 /// What is noted at a database about the dump that it came from.
 fn origin(dump: &VerifiedDump) -> String {
     format!(
-        "restored by immich-appliance from a dump of {} bytes with the CRC-32 {:08x}",
-        dump.plain_bytes(),
-        dump.crc32()
+        "restored by immich-appliance from the dump with the SHA-256 {}",
+        dump.sha256()
     )
 }

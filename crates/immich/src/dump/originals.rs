@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
-use flate2::CrcReader;
 use uuid::Uuid;
 
 use super::rows::{Picked, bytea};
@@ -363,7 +362,7 @@ fn of_interest(table: &Table) -> Option<(Reads, &'static [&'static str])> {
 struct Reading {
     dump: VerifiedDump,
     /// `None` after the end.
-    script: Option<Script<CrcReader<Source>>>,
+    script: Option<Script<Source>>,
     whereabouts: Whereabouts,
     table: Option<(Reads, Picked)>,
 }
@@ -371,7 +370,7 @@ struct Reading {
 impl Reading {
     fn begin(dump: &VerifiedDump) -> Result<Self, DumpError> {
         Ok(Self {
-            script: Some(Script::new(CrcReader::new(dump.open()?), read_error)),
+            script: Some(Script::new(dump.open()?, read_error)),
             whereabouts: Whereabouts::at_the_beginning(dump),
             dump: dump.clone(),
             table: None,
@@ -409,13 +408,7 @@ impl Reading {
         let Some(script) = self.script.take() else {
             return Ok(None);
         };
-        let bytes = script.bytes();
-        let summed = script.into_inner();
-        let crc32 = summed.crc().sum();
-        if self
-            .dump
-            .is_what_was_proven(bytes, crc32, summed.into_inner())
-        {
+        if self.dump.is_what_was_proven(script.into_inner()) {
             Ok(None)
         } else {
             Err(DumpError::Changed)
