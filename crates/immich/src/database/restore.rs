@@ -134,8 +134,8 @@ impl Database {
         let sql = format!(
             "SELECT count(*) FROM pg_catalog.pg_roles r WHERE rolname = {owner} AND (rolsuper \
              OR rolcreaterole OR rolreplication \
-             OR EXISTS (SELECT FROM pg_catalog.pg_roles p WHERE p.rolname IN \
-             ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files') \
+             OR EXISTS (SELECT FROM pg_catalog.pg_roles p WHERE (p.rolsuper OR p.rolname IN \
+             ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')) \
              AND pg_catalog.pg_has_role(r.oid, p.oid, 'MEMBER')));",
             owner = literal(&self.owner)
         );

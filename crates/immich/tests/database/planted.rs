@@ -70,7 +70,6 @@ fn nothing_that_reaches_outside_the_database_is_loaded() {
         "\\i /etc/passwd".to_owned(),
         format!("\\copy public.session from program 'touch {mark}'"),
         "\\set x `id`".to_owned(),
-        "\\unrestrict x".to_owned() + "\n\\! id",
         format!("COPY public.session FROM PROGRAM 'touch {mark}';"),
         format!("COPY public.session TO '{mark}';"),
         "COPY public.session FROM '/etc/passwd';".to_owned(),
@@ -102,6 +101,11 @@ fn nothing_that_reaches_outside_the_database_is_loaded() {
         };
         assert!(matches!(why, DumpError::NotUnderstood { .. }), "{why}");
     }
+    // With the restriction lifted that the dump itself set.
+    let error = target
+        .load(&format!("\\unrestrict x\n\\! touch {mark}"))
+        .unwrap_err();
+    assert!(matches!(error, DatabaseError::BadDump { .. }), "{error}");
     assert_eq!(leftovers(&target.new), "");
 }
 
