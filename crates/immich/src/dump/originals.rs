@@ -462,3 +462,6 @@ fn number(id: &[u8]) -> Option<u128> {
 fn parsed(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;
