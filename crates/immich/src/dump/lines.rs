@@ -151,7 +151,7 @@ mod tests {
         fn nothing_is_lost_or_added(lines in prop::collection::vec((0..3 * HEAD, any::<u8>()), 0..4), last in any::<bool>()) {
             let mut text = Vec::new();
             for (length, byte) in lines {
-                text.resize(text.len() + length, byte.max(b'\n' + 1));
+                text.resize(text.len() + length, byte.max(b'\r' + 1));
                 text.push(b'\n');
             }
             if last {

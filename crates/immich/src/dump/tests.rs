@@ -210,7 +210,7 @@ fn a_row_longer_than_any_buffer_counts_as_one() {
 proptest! {
     #[test]
     fn whatever_the_rows_say_they_are_counted_and_no_beginning_passes(
-        rows in prop::collection::vec("[^\\n\\\\]{0,40}", 0..20),
+        rows in prop::collection::vec("[^\\n\\\\\\x00]{0,40}", 0..20),
         restricted in any::<bool>(),
         cut in any::<prop::sample::Index>(),
     ) {

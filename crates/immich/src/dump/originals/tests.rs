@@ -151,15 +151,20 @@ fn what_is_no_path_of_a_file_is_told() {
 
 #[test]
 fn a_dump_that_changes_between_the_two_passes_ends_in_an_error() {
+    // More than is read ahead.
+    let rows: Vec<String> = (0..10_000)
+        .map(|number| format!("{A} /data/{number}.jpg"))
+        .collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     let (folder, dump) = dump(&[
-        ("asset (id, \"originalPath\")", &[&format!("{A} /data/a")]),
+        ("asset (id, \"originalPath\")", &rows),
         ("\"user\" (id)", &[]),
     ]);
     let path = folder.path().join("dump.sql");
     let list = originals(&dump, Path::new("/data")).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     // The list holds the file open: it is written, not exchanged.
-    std::fs::write(&path, text.replace("/data/a", "/data/b")).unwrap();
+    std::fs::write(&path, text.replace("/data/9999", "/data/8888")).unwrap();
     let last = list.last().unwrap();
     assert!(matches!(last, Err(DumpError::Changed)), "{last:?}");
 }
