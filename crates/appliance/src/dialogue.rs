@@ -44,6 +44,11 @@ pub trait Dialogue {
     /// # Errors
     /// [`FailureClass::Refused`](crate::FailureClass::Refused) if another name, or none, came.
     fn consent(&self, consent: &Consent<'_>) -> Result<()>;
+    /// Has a person type a name, where no option can have given the answer in advance.
+    ///
+    /// # Errors
+    /// [`FailureClass::Refused`](crate::FailureClass::Refused) if another name, or none, came.
+    fn confirm(&self, consent: &Consent<'_>) -> Result<()>;
     /// Whether [`Dialogue::hand_over`] can succeed: asked before anything is destroyed.
     ///
     /// # Errors

@@ -61,6 +61,11 @@ impl Paths {
         self.secrets().join("backup.toml")
     }
 
+    /// Which database dumps this box made, on the drive, where Immich cannot write.
+    pub fn dump_ledger(&self) -> PathBuf {
+        self.secrets().join("database-dumps.json")
+    }
+
     /// The copy of the LUKS header that travels in the backups, on the drive.
     pub fn header_on_drive(&self) -> PathBuf {
         self.secrets().join("luks-header.img")

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use appliance_backup::snapshot::{self, Snapshot};
 use appliance_backup::{Repository, Target};
+use appliance_immich::dump::VerifiedDump;
 use serde::Serialize;
 
 pub use compare::{Comparison, Difference, compare};
@@ -77,6 +78,8 @@ struct Recovery<'a> {
     repository: Repository,
     target: Target,
     snapshot: Snapshot,
+    /// The dump that was loaded, proven once.
+    dump: Option<VerifiedDump>,
     recovered: Recovered,
 }
 
@@ -110,6 +113,7 @@ pub fn recover(appliance: &Appliance, options: &RecoverOptions) -> Result<Recove
     let mut recovery = Recovery {
         appliance,
         options,
+        dump: None,
         recovered: Recovered {
             repository: repository.location().to_owned(),
             snapshot: snapshot.id.clone(),

@@ -206,6 +206,20 @@ impl Dialogue for Person {
             .map_err(refused)
     }
 
+    fn confirm(&self, consent: &Consent<'_>) -> Result<()> {
+        if !self.ui.may_ask() {
+            return Err(Refused::new(
+                FailureClass::Refused,
+                consent.what_is_lost,
+                "run the command again at a terminal, where it can be agreed to",
+            )
+            .into());
+        }
+        self.ui
+            .consent(consent.name, None, consent.what_is_lost)
+            .map_err(refused)
+    }
+
     fn can_hand_over(&self, keepsake: KeepsakeKind) -> Result<()> {
         let kept = self.answers.recovery_key_file.is_some() || self.ui.may_ask();
         if keepsake == KeepsakeKind::RepositoryPassword || kept {

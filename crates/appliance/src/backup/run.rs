@@ -6,7 +6,7 @@ use appliance_backup::Error as BackupError;
 use appliance_backup::snapshot::{self, BackupPlan, BackupReport, Reason, Skipped};
 use appliance_config::Scope;
 use appliance_drive::layout;
-use appliance_immich::database::Dump;
+use appliance_immich::database::{Dump, DumpLedger, DumpPurpose, DumpRequest};
 use appliance_immich::media::{self, BACKUPS, FOLDERS};
 use jiff::{Timestamp, Zoned};
 use uuid::Uuid;
@@ -150,14 +150,18 @@ fn dump(appliance: &Appliance) -> Result<Dump> {
         let shown = appliance.dialogue().wait("dumping the database");
         media::mend(media, appliance.immich_owner()?)?;
         let photos = appliance.photos();
-        photos.dump(
-            &BACKUPS.path(media),
-            // The name is only for people.
-            &photos.version().unwrap_or_else(|| "0.0.0".into()),
-            &Zoned::now(),
-            appliance.settings.database.keep_dumps as usize,
-            &mut |bytes| shown.now(&format!("dumping the database, {}", size(bytes))),
-        )
+        let installed = photos.version();
+        let request = DumpRequest {
+            folder: &BACKUPS.path(media),
+            installed: installed.as_ref(),
+            now: Zoned::now(),
+            keep: appliance.settings.database.keep_dumps as usize,
+            purpose: DumpPurpose::Routine,
+        };
+        let mut ledger = DumpLedger::read(&appliance.paths.dump_ledger())?;
+        photos.dump(&request, &mut ledger, &mut |bytes| {
+            shown.now(&format!("dumping the database, {}", size(bytes)));
+        })
     })
     .context("the database could not be dumped, so nothing was backed up")
 }
@@ -215,7 +219,7 @@ fn remember(
         let history = memory.backups_of_mut(drive, repository);
         match outcome {
             Ok(made) => {
-                let counts = &made.dump.counts;
+                let counts = made.dump.verified.counts();
                 history.last_failed = None;
                 history.last_good = Some(GoodBackup {
                     time,

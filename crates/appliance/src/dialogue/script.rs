@@ -135,6 +135,10 @@ impl Dialogue for Script {
         .into())
     }
 
+    fn confirm(&self, consent: &Consent<'_>) -> Result<()> {
+        self.consent(consent)
+    }
+
     fn can_hand_over(&self, _keepsake: KeepsakeKind) -> Result<()> {
         Ok(())
     }

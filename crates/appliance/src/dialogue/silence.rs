@@ -58,6 +58,10 @@ impl Dialogue for Silence {
         Err(nobody(&format!("consent to erase {}", consent.name)))
     }
 
+    fn confirm(&self, consent: &Consent<'_>) -> Result<()> {
+        Err(nobody(&format!("agreement to {}", consent.name)))
+    }
+
     fn can_hand_over(&self, _keepsake: KeepsakeKind) -> Result<()> {
         Err(nobody("someone who keeps a secret"))
     }

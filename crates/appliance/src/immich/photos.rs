@@ -7,11 +7,11 @@ use appliance_config::{DatabaseSettings, Settings};
 use appliance_files::Owner;
 use appliance_immich::api::Client;
 use appliance_immich::database::{
-    Connection, Contents, Database, Dump, Originals, RestoreStep, find_bin_dir,
+    Connection, Contents, Database, Dump, DumpLedger, DumpRequest, Originals, RestoreStep,
+    TrustedDump, find_bin_dir,
 };
-use appliance_immich::dump::Counts;
+use appliance_immich::dump::{Counts, ImmichVersion, VerifiedDump};
 use appliance_immich::readiness::{self, ProgressProbe, State, Waiting};
-use jiff::Zoned;
 
 use crate::Result;
 
@@ -32,18 +32,18 @@ pub trait Photos {
     /// Dumps the database into a folder, and proves the dump complete.
     fn dump(
         &self,
-        folder: &Path,
-        immich_version: &str,
-        now: &Zoned,
-        keep: usize,
+        request: &DumpRequest<'_>,
+        ledger: &mut DumpLedger,
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<Dump>;
+    /// Proves a dump complete.
+    fn prove(&self, dump: &Path) -> Result<VerifiedDump>;
     /// Loads a dump in place of an empty database.
-    fn restore(&self, dump: &Path, on_step: &mut dyn FnMut(RestoreStep)) -> Result<()>;
+    fn restore(&self, dump: &TrustedDump, on_step: &mut dyn FnMut(RestoreStep)) -> Result<()>;
     /// How the server stands right now; `None` where it does not answer.
     fn server(&self) -> Option<State>;
     /// The server's version; `None` where it does not answer.
-    fn version(&self) -> Option<String>;
+    fn version(&self) -> Option<ImmichVersion>;
     /// Waits until the server works; `timeout` counts from the last time that `moved` told of
     /// progress.
     fn wait_until_ready(
@@ -59,6 +59,8 @@ pub trait Photos {
 pub struct LivePhotos {
     settings: DatabaseSettings,
     url: String,
+    user: String,
+    group: String,
     installed: OnceCell<u32>,
 }
 
@@ -68,6 +70,8 @@ impl LivePhotos {
         LivePhotos {
             settings: settings.database.clone(),
             url: settings.immich.url.clone(),
+            user: settings.immich.user.clone(),
+            group: settings.immich.group.clone(),
             installed: OnceCell::new(),
         }
     }
@@ -86,7 +90,8 @@ impl LivePhotos {
     fn database(&self) -> Result<Database> {
         let settings = &self.settings;
         let connection = self.postgresql()?;
-        Ok(Database::new(connection, &settings.name, &settings.owner))
+        let owner = Owner::lookup(&self.user, &self.group)?;
+        Ok(Database::new(connection, &settings.name, &settings.owner).owned_by_os_user(owner))
     }
 
     fn client(&self) -> Result<Client> {
@@ -117,17 +122,18 @@ impl Photos for LivePhotos {
 
     fn dump(
         &self,
-        folder: &Path,
-        immich_version: &str,
-        now: &Zoned,
-        keep: usize,
+        request: &DumpRequest<'_>,
+        ledger: &mut DumpLedger,
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<Dump> {
-        let database = self.database()?;
-        Ok(database.dump(folder, immich_version, now, keep, on_bytes)?)
+        Ok(self.database()?.dump(request, ledger, on_bytes)?)
     }
 
-    fn restore(&self, dump: &Path, on_step: &mut dyn FnMut(RestoreStep)) -> Result<()> {
+    fn prove(&self, dump: &Path) -> Result<VerifiedDump> {
+        Ok(self.database()?.prove(dump)?)
+    }
+
+    fn restore(&self, dump: &TrustedDump, on_step: &mut dyn FnMut(RestoreStep)) -> Result<()> {
         self.database()?.restore(dump, false, on_step)?;
         Ok(())
     }
@@ -136,8 +142,9 @@ impl Photos for LivePhotos {
         readiness::state(&self.client().ok()?)
     }
 
-    fn version(&self) -> Option<String> {
-        Some(self.client().ok()?.version().ok()?.to_string())
+    fn version(&self) -> Option<ImmichVersion> {
+        let version = self.client().ok()?.version().ok()?;
+        version.to_string().parse().ok()
     }
 
     fn wait_until_ready(

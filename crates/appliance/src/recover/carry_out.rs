@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use appliance_backup::restore::{self, RestoreOptions};
 use appliance_drive::find::Wanted;
-use appliance_immich::database::{RestoreStep, is_routine_dump};
-use appliance_immich::dump::{self, Counts};
+use appliance_immich::database::{DumpLedger, RestoreStep, TrustedDump};
+use appliance_immich::dump::{Counts, VerifiedDump};
 use appliance_immich::media::{self, BACKUPS};
 use appliance_secret::Secret;
 use secrecy::ExposeSecret as _;
@@ -14,8 +14,9 @@ use secrecy::ExposeSecret as _;
 use super::{Recovery, RecoveryStep, compare};
 use crate::Result;
 use crate::backup::repository;
+use crate::dialogue::Consent;
 use crate::drive::{create, folders, unlock};
-use crate::error::{Context as _, FailureClass, Refused};
+use crate::error::{Context as _, FailureClass, Refused, in_one_line};
 use crate::immich::{start, units};
 use crate::size::size;
 
@@ -95,13 +96,12 @@ impl Recovery<'_> {
     }
 
     fn restore_database(&mut self) -> Result<()> {
-        let dump = self.newest_whole_dump()?;
+        let dump = self.trusted(self.newest_whole_dump()?)?;
         let shown = self.appliance.dialogue().wait("loading the database");
         self.appliance
             .photos()
             .restore(&dump, &mut |step| {
                 shown.now(&match step {
-                    RestoreStep::Verifying => "proving the dump complete".to_owned(),
                     RestoreStep::Loading { done, total } => {
                         format!("loading the dump, {} of {}", size(done), size(total))
                     }
@@ -109,54 +109,44 @@ impl Recovery<'_> {
                     RestoreStep::Replacing => "putting it in place".to_owned(),
                 });
             })
-            .with_context(|| format!("cannot restore the database from {}", dump.display()))
+            .with_context(|| {
+                let path = dump.verified().path().display();
+                format!("cannot restore the database from {path}")
+            })?;
+        self.dump = Some(dump.verified().clone());
+        Ok(())
     }
 
     fn compare(&mut self) -> Result<()> {
         let appliance = self.appliance;
-        let dump = self.newest_whole_dump()?;
-        // It was proven a moment ago.
-        let summary = dump::verify_file(&dump)
-            .ok()
-            .with_context(|| format!("cannot read {} again", dump.display()))?;
-        let section = summary
-            .section(&appliance.settings.database.name)
-            .with_context(|| format!("{} holds no database of Immich", dump.display()))?;
+        let dump = match self.dump.take() {
+            Some(dump) => dump,
+            None => self.newest_whole_dump()?,
+        };
         let photos = appliance.photos();
-        self.recovered.counts =
-            compare(&for_people(&section.counts), &for_people(&photos.counts()?));
+        self.recovered.counts = compare(&for_people(dump.counts()), &for_people(&photos.counts()?));
         let originals = photos.missing_originals(&appliance.paths.media)?;
         self.recovered.missing_originals = originals
             .missing
             .into_iter()
             .map(|missing| missing.path)
             .collect();
-        self.recovered.dump = Some(dump);
+        self.recovered.dump = Some(dump.path().to_owned());
         self.recovered.address = appliance.addresses();
         Ok(())
     }
 
-    /// The newest routine dump that is complete; one that is cut short is told of and passed over.
-    fn newest_whole_dump(&self) -> Result<PathBuf> {
+    /// The dump made last that is complete; one that is not is told of and passed over. Those that
+    /// this appliance made and recorded come first.
+    fn newest_whole_dump(&self) -> Result<VerifiedDump> {
         let folder = BACKUPS.path(&self.appliance.paths.media);
-        let entries = std::fs::read_dir(&folder)
-            .with_context(|| format!("cannot look for database dumps in {}", folder.display()))?;
-        let mut dumps: Vec<PathBuf> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| {
-                path.file_name()
-                    .and_then(|name| name.to_str())
-                    .is_some_and(is_routine_dump)
-            })
-            .collect();
-        // The names begin with the time they were made at.
-        dumps.sort_unstable();
-        for dump in dumps.iter().rev() {
-            match dump::verify_file(dump) {
-                Ok(_) => return Ok(dump.clone()),
+        let dumps = self.ledger()?.files(&folder)?;
+        for dump in &dumps {
+            match self.appliance.photos().prove(&dump.path) {
+                Ok(dump) => return Ok(dump),
                 Err(why) => self
                     .appliance
-                    .warn(format!("{} {why}; trying the one before", dump.display())),
+                    .warn(format!("{}; trying the one before", in_one_line(&why))),
             }
         }
         Err(Refused::new(
@@ -168,6 +158,31 @@ impl Recovery<'_> {
             "try an older snapshot with --snapshot; see immich-appliance backup snapshots",
         )
         .into())
+    }
+
+    fn ledger(&self) -> Result<DumpLedger> {
+        Ok(DumpLedger::read(&self.appliance.paths.dump_ledger())?)
+    }
+
+    /// A dump that was recorded is loaded; any other only if a person says so, for it lay where
+    /// Immich can write.
+    fn trusted(&self, dump: VerifiedDump) -> Result<TrustedDump> {
+        let dump = match self.ledger()?.trust(dump) {
+            Ok(trusted) => return Ok(trusted),
+            Err(dump) => *dump,
+        };
+        let name = dump.path().file_name().unwrap_or_default();
+        self.appliance.dialogue().confirm(&Consent {
+            name: &name.to_string_lossy(),
+            what_is_lost: &format!(
+                "The database dump {} is not recorded as one that this appliance made: {} users, \
+                 {} photos and videos. Load it only if you know where it comes from.",
+                dump.path().display(),
+                dump.counts().users(),
+                dump.counts().assets()
+            ),
+        })?;
+        Ok(TrustedDump::confirmed_by_a_person(dump))
     }
 }
 

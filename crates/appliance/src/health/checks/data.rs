@@ -1,11 +1,11 @@
 use appliance_drive::layout;
-use appliance_immich::database::is_routine_dump;
-use appliance_immich::dump;
+use appliance_immich::database::DumpLedger;
 use appliance_immich::media::{self, BACKUPS};
 
 use super::{Findings, Verdict};
 use crate::Result;
 use crate::drive::folders as drive_folders;
+use crate::error::in_one_line;
 use crate::immich::units;
 use crate::size::size;
 
@@ -76,18 +76,14 @@ pub(super) fn originals(findings: &mut Findings<'_>) -> Result<()> {
 }
 
 pub(super) fn dumps(findings: &mut Findings<'_>) -> Result<()> {
-    let folder = BACKUPS.path(&findings.appliance.paths.media);
+    let paths = &findings.appliance.paths;
+    let ledger = DumpLedger::read(&paths.dump_ledger())?;
     let mut whole = 0;
-    let entries = std::fs::read_dir(folder).into_iter().flatten();
-    for entry in entries.filter_map(std::result::Result::ok) {
-        let name = entry.file_name();
-        if !name.to_str().is_some_and(is_routine_dump) {
-            continue;
-        }
-        match dump::verify_file(&entry.path()) {
+    for dump in ledger.files(&BACKUPS.path(&paths.media))? {
+        match findings.appliance.photos().prove(&dump.path) {
             Ok(_) => whole += 1,
             Err(why) => findings.bad(
-                format!("{} {why}", entry.path().display()),
+                in_one_line(&why),
                 "remove it; immich-appliance backup run makes a new one",
             ),
         }

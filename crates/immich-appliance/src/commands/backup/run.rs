@@ -27,6 +27,7 @@ pub(crate) fn text(made: &Made) -> String {
         dump,
         snapshot,
     } = made;
+    let counts = dump.verified.counts();
     let mut lines = vec![
         format!(
             "Backed up to {repository}: snapshot {}.",
@@ -34,9 +35,9 @@ pub(crate) fn text(made: &Made) -> String {
         ),
         format!(
             "  database  {} users, {} photos and videos, {} albums; the dump is proven complete",
-            dump.counts.users(),
-            dump.counts.assets(),
-            dump.counts.albums()
+            counts.users(),
+            counts.assets(),
+            counts.albums()
         ),
         format!(
             "  files     {} new, {} changed, {} as before; {} in all, {} sent",
@@ -58,14 +59,15 @@ pub(crate) fn text(made: &Made) -> String {
 
 fn document(made: &Made) -> Value {
     let (dump, snapshot) = (&made.dump, &made.snapshot);
+    let counts = dump.verified.counts();
     json!({
         "repository": made.repository,
         "snapshot": snapshot.snapshot.id,
-        "dump": dump.path,
+        "dump": dump.verified.path(),
         "counts": {
-            "users": dump.counts.users(),
-            "assets": dump.counts.assets(),
-            "albums": dump.counts.albums(),
+            "users": counts.users(),
+            "assets": counts.assets(),
+            "albums": counts.albums(),
         },
         "files_new": snapshot.files_new,
         "files_changed": snapshot.files_changed,
