@@ -12,6 +12,8 @@
   services.immich-appliance = {
     enable = lib.mkDefault true;
     dedicated = lib.mkDefault true;
+    # The card may bring a key. Until then, tailscaled waits and talks to nobody.
+    remote.tailscale.enable = lib.mkDefault true;
   };
 
   boot.loader.grub.enable = false;

@@ -12,7 +12,9 @@
   services.immich-appliance = {
     enable = lib.mkDefault true;
     dedicated = lib.mkDefault true;
-    access.firstBootFile = lib.mkDefault "/boot/immich-appliance.txt";
+    # The card may bring a key. Until then, tailscaled waits and talks to nobody.
+    remote.tailscale.enable = lib.mkDefault true;
+    access.cardFolder = lib.mkDefault "/boot";
   };
 
   boot.loader.systemd-boot = {
