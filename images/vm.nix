@@ -55,8 +55,9 @@
 
   system.build.diskImage = import "${modulesPath}/../lib/make-disk-image.nix" {
     inherit config lib pkgs;
-    name = "immich-appliance-image";
-    format = "qcow2";
+    name = "immich-appliance-vm";
+    # Compressed: as it is, it would be larger than a release may hold.
+    format = "qcow2-compressed";
     partitionTableType = "efi";
     diskSize = "auto";
     additionalSpace = "2G";

@@ -144,9 +144,7 @@ in
             "/run/redis-immich:/run/redis-immich"
           ]
           # Otherwise there may be no such file, and the container would not start.
-          ++ lib.optional (
-            cfg.dedicated || config.time.timeZone != null
-          ) "/etc/localtime:/etc/localtime:ro"
+          ++ lib.optional (cfg.dedicated || config.time.timeZone != null) "/etc/localtime:/etc/localtime:ro"
           ++ lib.optional (immich.config != { }) "${immichConfig}:${immichConfig}:ro";
           extraOptions =
             inUnit

@@ -4,12 +4,11 @@
   config,
   lib,
   options,
-  pkgs,
   ...
 }:
 let
   cfg = config.services.immich-appliance;
-  inherit (cfg) database immich;
+  inherit (cfg) database;
 
   # A drive taken over from elsewhere may hold its cluster directly in postgres/. NixOS' scripts
   # know one fixed folder, so they get a link that leads to the cluster in use.

@@ -22,7 +22,9 @@ let
   onTheBox =
     let
       file = builtins.toFile "flake.nix" (
-        lib.replaceStrings [ "./configuration.nix" ] [ (toString ../../../templates/default/configuration.nix) ]
+        lib.replaceStrings
+          [ "./configuration.nix" ]
+          [ (toString ../../../templates/default/configuration.nix) ]
           written.flake
       );
     in
@@ -31,6 +33,9 @@ let
         lib = { inherit machine; };
       };
     }).nixosConfigurations.immich;
+
+  consoles = lib.filter (lib.hasPrefix "console=") config.boot.kernelParams;
+  onlyOn = boards: holds: !(lib.elem name boards) || holds;
 
   image =
     config.system.build.sdImage or config.system.build.diskImage or (throw "${name} has no image");
@@ -74,10 +79,27 @@ let
         package: lib.getName package == "git-minimal" || lib.getName package == "gitMinimal"
       ) config.environment.systemPackages;
     "has the sources of its lock" = lib.elem self.outPath config.system.extraDependencies;
+    "has Tailscale for the key that the card may bring" = config.services.tailscale.enable;
     "leaves name, time zone and locale to the card" =
       config.networking.hostName == ""
       && config.time.timeZone == null
       && !config.environment.etc."locale.conf".enable or false;
+    "shows the boot on its serial console, and on the screen in the end" = onlyOn [ "rpi4" ] (
+      lib.elem "console=ttyS1,115200n8" consoles && lib.last consoles == "console=tty0"
+    );
+    "has a device tree for each stepping of its chip" = onlyOn [ "rpi5" ] (
+      lib.all (tree: lib.hasInfix tree config.sdImage.populateFirmwareCommands) [
+        "bcm2712-rpi-5-b.dtb"
+        "bcm2712d0-rpi-5-b.dtb"
+        "bcm2712-d-rpi-5-b.dtb"
+      ]
+      && !config.boot.loader.generic-extlinux-compatible.useGenerationDeviceTree
+      && lib.concatLists (lib.attrValues config.hardware.raspberry-pi.configtxt.deviceTreeOverlays) == [ ]
+    );
+    "renews the firmware with the system" = onlyOn [
+      "rpi4"
+      "rpi5"
+    ] (config.systemd.services ? immich-appliance-firmware);
   };
 in
 map (promise: "${name}: ${promise}: does not hold") (
