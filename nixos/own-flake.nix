@@ -80,7 +80,10 @@ in
   ++ lib.optional released (copy "flake.lock" (pkgs.writeText "flake.lock" (builtins.toJSON lock)));
 
   # What the lock names is on the card already, so that the first switch needs no network.
-  system.extraDependencies = [ self.outPath ];
+  system.extraDependencies = [
+    self.outPath
+  ]
+  ++ map (input: input.outPath) (lib.attrValues (self.inputs or { }));
   system.configurationRevision = self.rev or self.dirtyRev or null;
 
   nix.settings = {

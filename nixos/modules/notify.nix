@@ -149,6 +149,10 @@ in
         systemd.services.immich-appliance-update = lib.mkIf cfg.updates.enable {
           onFailure = [ "immich-appliance-notify@%n.service" ];
         };
+        # It fails when the box went back to the former system.
+        systemd.services.immich-appliance-trial = lib.mkIf cfg.dedicated {
+          onFailure = [ "immich-appliance-notify@%n.service" ];
+        };
       })
 
       (lib.mkIf (notify.heartbeatUrlFile != null) {

@@ -114,15 +114,19 @@ promises
       {
         nativeBuildInputs = [
           pkgs.deadnix
+          pkgs.git
           pkgs.jq
+          pkgs.minisign
           pkgs.nixfmt
-          pkgs.python3
+          (pkgs.python3.withPackages (packages: [ packages.pyyaml ]))
           pkgs.shellcheck
         ];
         source = lib.fileset.toSource {
           root = ../..;
           fileset = lib.fileset.unions [
             ../../.github
+            ../../CHANGELOG.md
+            ../../Cargo.toml
             ../../flake.lock
             ../../flake.nix
             ../../images

@@ -111,12 +111,17 @@ case ${1:-} in
     if [ "$(readlink -f "$RUNNING_SYSTEM")" = "$(former)" ]; then
       # It restarted during the trial.
       back
+      exit 3
     elif well; then
       count=$(($(cat "$TRIAL_FOLDER/well" 2>/dev/null || echo 0) + 1))
       if [ "$count" -ge 3 ]; then keep; else write well "$count"; fi
     else
       rm -f "$TRIAL_FOLDER/well"
-      if [ "$(date +%s)" -ge "$(cat "$TRIAL_FOLDER/until" 2>/dev/null || echo 0)" ]; then back; fi
+      if [ "$(date +%s)" -ge "$(cat "$TRIAL_FOLDER/until" 2>/dev/null || echo 0)" ]; then
+        back
+        # A failure of the unit, so that somebody is told.
+        exit 3
+      fi
     fi
     ;;
   keep) if [ -e "$TRIAL_FOLDER/former" ]; then keep; fi ;;

@@ -17,6 +17,8 @@ let
     lib.filter (lib.hasPrefix "C /etc/nixos/") config.systemd.tmpfiles.rules
   );
   written = config.system.build.ownFlake;
+  # At a commit, not in a tree with changes.
+  released = self ? rev;
 
   # As on the box: its own flake.nix, beside its own configuration.nix.
   onTheBox =
@@ -54,22 +56,26 @@ let
     "nixos-rebuild on the box builds the very system" =
       onTheBox.config.system.build.toplevel.drvPath == config.system.build.toplevel.drvPath;
     "all of its flake is written" =
-      lib.sort lib.lessThan copied == [
-        "/etc/nixos/configuration.nix"
-        "/etc/nixos/flake.lock"
-        "/etc/nixos/flake.nix"
-      ];
+      lib.sort lib.lessThan copied == map (file: "/etc/nixos/${file}") (
+        [ "configuration.nix" ] ++ lib.optional released "flake.lock" ++ [ "flake.nix" ]
+      );
     "its lock names the revision it was built of" =
-      nodes.appliance.locked.rev == self.rev && nodes.appliance.locked.narHash == self.narHash;
-    "its lock leads to every input" = lib.all (node: dangling node == [ ]) (lib.attrValues nodes);
+      released
+      -> nodes.appliance.locked.rev == self.rev && nodes.appliance.locked.narHash == self.narHash;
+    "its lock leads to every input" =
+      released -> lib.all (node: dangling node == [ ]) (lib.attrValues nodes);
     "its lock pins the nixpkgs that it was built with" =
-      nodes.${
-        follow [
-          "appliance"
-          "nixpkgs"
-        ]
-      }.locked == (lib.importJSON ../../../flake.lock).nodes.nixpkgs.locked;
-    "knows its own revision" = config.system.configurationRevision == self.rev;
+      released
+      ->
+        nodes.${
+          follow [
+            "appliance"
+            "nixpkgs"
+          ]
+        }.locked == (lib.importJSON ../../../flake.lock).nodes.nixpkgs.locked;
+    "a tree that no commit holds is found where it lies" =
+      !released -> lib.hasInfix "path:${self.outPath}" written.flake;
+    "knows its own revision" = config.system.configurationRevision == self.rev or self.dirtyRev or null;
     "takes flakes after every switch" =
       lib.all (feature: lib.elem feature config.nix.settings.experimental-features) [
         "flakes"
@@ -89,6 +95,7 @@ let
     );
     "has a device tree for each stepping of its chip" = onlyOn [ "rpi5" ] (
       lib.all (tree: lib.hasInfix tree config.sdImage.populateFirmwareCommands) [
+        "install-rpi-firmware"
         "bcm2712-rpi-5-b.dtb"
         "bcm2712d0-rpi-5-b.dtb"
         "bcm2712-d-rpi-5-b.dtb"
