@@ -2,7 +2,8 @@
   description = "A photo server that a family owns: Immich on an encrypted drive, backed up and recoverable";
 
   inputs = {
-    nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+    # Until nixos-26.11 is there: docs/decisions/nixos.md.
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
     nixos-hardware = {
       url = "github:NixOS/nixos-hardware";
       inputs.nixpkgs.follows = "nixpkgs";
@@ -26,13 +27,17 @@
     {
       nixosModules = import ./nixos/module-list.nix { inherit nixos-hardware; };
 
-      # What a user's own flake calls, so that it needs no nixpkgs of its own.
-      lib.nixosSystem = lib.nixosSystem;
-
-      nixosConfigurations = import ./nixos/configurations.nix {
-        inherit lib;
-        inherit (self) nixosModules;
+      lib = {
+        # What the flake on a box calls.
+        machine = import ./nixos/machine.nix {
+          inherit lib self;
+          inherit (self) nixosModules;
+        };
+        # For a machine that is there already, so that its flake needs no nixpkgs of its own.
+        inherit (lib) nixosSystem;
       };
+
+      nixosConfigurations = import ./nixos/configurations.nix { inherit (self.lib) machine; };
 
       packages = eachSystem (
         system:
@@ -54,8 +59,7 @@
       checks = eachSystem (
         system:
         import ./nixos/tests {
-          inherit lib;
-          inherit (self) nixosModules nixosConfigurations;
+          inherit lib self system;
           pkgs = pkgsOf.${system};
         }
       );

@@ -1,6 +1,6 @@
 # Raspberry Pi 4: nixpkgs' own SD image (firmware, U-Boot) with nixpkgs' own kernel, which the
 # public binary cache has.
-{ modulesPath, ... }:
+{ lib, modulesPath, ... }:
 {
   imports = [
     "${modulesPath}/installer/sd-card/sd-image-aarch64.nix"
@@ -8,4 +8,8 @@
   ];
 
   image.baseName = "immich-appliance-rpi4";
+
+  # The serial console on the pins: the small UART, which nixpkgs' kernel calls ttyS1. The screen
+  # stays the last, where messages go to.
+  boot.kernelParams = lib.mkBefore [ "console=ttyS1,115200n8" ];
 }

@@ -12,7 +12,9 @@
   services.immich-appliance = {
     enable = lib.mkDefault true;
     dedicated = lib.mkDefault true;
-    access.firstBootFile = lib.mkDefault "/boot/immich-appliance.txt";
+    # The card may bring a key. Until then, tailscaled waits and talks to nobody.
+    remote.tailscale.enable = lib.mkDefault true;
+    access.cardFolder = lib.mkDefault "/boot";
   };
 
   boot.loader.systemd-boot = {
@@ -53,8 +55,9 @@
 
   system.build.diskImage = import "${modulesPath}/../lib/make-disk-image.nix" {
     inherit config lib pkgs;
-    name = "immich-appliance-image";
-    format = "qcow2";
+    name = "immich-appliance-vm";
+    # Compressed: as it is, it would be larger than a release may hold.
+    format = "qcow2-compressed";
     partitionTableType = "efi";
     diskSize = "auto";
     additionalSpace = "2G";

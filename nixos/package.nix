@@ -27,10 +27,6 @@ let
     shadow
     util-linux
   ];
-  units = lib.fileset.toSource {
-    root = ../systemd;
-    fileset = lib.fileset.difference ../systemd (lib.fileset.maybeMissing ../systemd/README.md);
-  };
 in
 runCommand "immich-appliance-${immich-appliance-unwrapped.version}"
   {
@@ -46,11 +42,5 @@ runCommand "immich-appliance-${immich-appliance-unwrapped.version}"
     makeWrapper ${lib.getExe immich-appliance-unwrapped} $out/bin/immich-appliance \
       --prefix PATH : ${lib.makeBinPath runtimeTools}
 
-    cp -r --no-preserve=mode ${units}/. $out/lib/systemd/system/
-    find $out/lib/systemd/system -type f -exec \
-      sed -i "s|/usr/bin/immich-appliance|$out/bin/immich-appliance|g" {} +
-    if grep -rn -e /usr/ -e /bin/sh $out/lib/systemd/system | grep -v "$out"; then
-      echo "a unit names a path that NixOS does not have" >&2
-      exit 1
-    fi
+    bash ${./package-units.sh} ${../systemd} $out/lib/systemd/system $out/bin/immich-appliance
   ''

@@ -6,13 +6,17 @@
   nixosConfigurations,
 }:
 let
-  vm = nixosConfigurations.${if system == "aarch64-linux" then "vm-aarch64" else "vm"}.config;
+  disk = nixosConfigurations.${if system == "aarch64-linux" then "vm-aarch64" else "vm"}.config;
 in
-{
-  default = pkgs.callPackage ./package.nix { };
+rec {
+  default = immich-appliance;
   immich-appliance = pkgs.callPackage ./package.nix { };
-  immich-appliance-image = vm.system.build.diskImage;
+  # The PC's program, which needs nothing of the machine it runs on.
+  immich-appliance-image = pkgs.pkgsStatic.callPackage ./unwrapped.nix {
+    program = "immich-appliance-image";
+  };
+  disk-vm = disk.system.build.diskImage;
   sd-image-rpi4 = nixosConfigurations.rpi4.config.system.build.sdImage;
   sd-image-rpi5 = nixosConfigurations.rpi5.config.system.build.sdImage;
-  vm = vm.system.build.vm;
+  vm = disk.system.build.vm;
 }

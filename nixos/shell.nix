@@ -4,8 +4,11 @@
   cargo,
   clippy,
   deadnix,
+  git,
   jq,
+  minisign,
   nixfmt,
+  python3,
   restic,
   rustc,
   rustfmt,
@@ -17,8 +20,11 @@ mkShell {
     cargo
     clippy
     deadnix
+    git
     jq
+    minisign
     nixfmt
+    (python3.withPackages (packages: [ packages.pyyaml ]))
     restic
     rustc
     rustfmt

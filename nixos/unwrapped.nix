@@ -1,4 +1,6 @@
-# The tool as Cargo builds it. ./package.nix adds what it calls and the units.
+# A program as Cargo builds it: the box's command (./package.nix adds what it calls and the units),
+# or the PC's. What is taken of the tree, and Cargo's flags, are data that scripts/check-package
+# reads as well.
 {
   lib,
   stdenv,
@@ -8,45 +10,39 @@
   pkg-config,
   cryptsetup,
   util-linux,
+  program ? "immich-appliance",
 }:
+let
+  taken = lib.importJSON ./package-files.json;
+  forBox = program == "immich-appliance";
+in
 rustPlatform.buildRustPackage {
-  pname = "immich-appliance-unwrapped";
+  pname = if forBox then "immich-appliance-unwrapped" else program;
   inherit ((lib.importTOML ../Cargo.toml).workspace.package) version;
 
   src = lib.fileset.toSource {
     root = ../.;
-    fileset = lib.fileset.unions [
-      ../Cargo.toml
-      ../Cargo.lock
-      ../clippy.toml
-      ../rustfmt.toml
-      ../crates
-      ../tests
-    ];
+    fileset = lib.fileset.unions (map (name: ../. + "/${name}") taken.files);
   };
   cargoLock.lockFile = ../Cargo.lock;
+  cargoBuildFlags = taken.${program};
 
-  cargoBuildFlags = [ "--package=immich-appliance" ];
-  # The scenarios in the virtual appliance need more than a build sandbox gives.
-  cargoTestFlags = [
-    "--workspace"
-    "--exclude=virtual-appliance"
-    "--lib"
-    "--bins"
-  ];
+  # They read README and docs, need more than a sandbox gives, and are a check of their own
+  # (scripts/test). A Raspberry Pi that builds the package does not run them.
+  doCheck = false;
 
   nativeBuildInputs = [
     installShellFiles
     pkg-config
-    rustPlatform.bindgenHook
-  ];
-  buildInputs = [
+  ]
+  ++ lib.optional forBox rustPlatform.bindgenHook;
+  buildInputs = lib.optionals forBox [
     cryptsetup
     util-linux
   ];
 
   # The tool writes its own man pages and completions; a cross build runs it in the emulator.
-  postInstall = lib.optionalString (stdenv.hostPlatform.emulatorAvailable buildPackages) ''
+  postInstall = lib.optionalString (forBox && stdenv.hostPlatform.emulatorAvailable buildPackages) ''
     ${stdenv.hostPlatform.emulator buildPackages} $out/bin/immich-appliance generate generated
     installManPage generated/man/*
     installShellCompletion --cmd immich-appliance \
@@ -56,12 +52,16 @@ rustPlatform.buildRustPackage {
   '';
 
   meta = {
-    description = "Unlocks, starts, backs up and recovers a family's photo server";
+    description =
+      if forBox then
+        "Unlocks, starts, backs up and recovers a family's photo server"
+      else
+        "Brings the photo server's image onto an SD card";
     license = with lib.licenses; [
       mit
       asl20
     ];
     platforms = lib.platforms.linux;
-    mainProgram = "immich-appliance";
+    mainProgram = program;
   };
 }

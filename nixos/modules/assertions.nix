@@ -29,10 +29,6 @@ in
       message = "Nobody could open Immich: ${o "immich.openFirewall"} is off and no ${o "remote"} way is on. Switch one of them on.";
     }
     {
-      assertion = immich.runtime == "podman" -> immich.images.database != null;
-      message = "There is no container image of PostgreSQL ${cfg.database.major} here: set ${o "database.major"} = \"17\", or name one by digest in ${o "immich.images.database"}.";
-    }
-    {
       assertion = drive.encryption == "none" -> drive.uuid != null;
       message = "A drive without encryption is mounted at boot, so it must be named: set ${o "drive.uuid"} to what 'immich-appliance drive list' shows.";
     }
@@ -79,8 +75,8 @@ in
       message = "${o "immich.runtime"} is \"podman\", but services.immich.enable is on too: two Immichs would share one port. Switch one off.";
     }
     {
-      assertion = cfg.dedicated -> cfg.access.authorizedKeys != [ ] || cfg.access.firstBootFile != null;
-      message = "Nobody could sign in: put a public key into ${o "access.authorizedKeys"}, or leave ${o "access.firstBootFile"} as it is.";
+      assertion = cfg.dedicated -> cfg.access.authorizedKeys != [ ] || cfg.access.cardFolder != null;
+      message = "Nobody could sign in: put a public key into ${o "access.authorizedKeys"}, or leave ${o "access.cardFolder"} as it is.";
     }
   ];
 }

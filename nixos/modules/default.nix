@@ -11,6 +11,7 @@
     ./notify.nix
     ./updates.nix
     ./assertions.nix
+    ./runtime/postgresql.nix
     ./runtime/native.nix
     ./runtime/podman.nix
     ./remote/tailscale.nix
@@ -19,8 +20,10 @@
     ./machine/access.nix
     ./machine/console.nix
     ./machine/clock.nix
+    ./machine/identity.nix
     ./machine/network.nix
     ./machine/sd-card.nix
+    ./machine/trial.nix
     ./machine/watchdog.nix
   ];
 
@@ -32,7 +35,8 @@
       default = false;
       description = ''
         Whether this machine is the photo server and nothing else, as the released images are. It is
-        then named `immich`, found as `immich.local`, spares its SD card, restarts when it hangs,
+        then named as the card says, or `immich`, and found by that name (`immich.local`), spares
+        its SD card, restarts when it hangs,
         and its SSH server opens only once a key or a password of `access` is set. Otherwise the
         photo server is added to the machine and nothing else about it changes.
       '';

@@ -33,9 +33,9 @@ in
       ];
       default = "native";
       description = ''
-        `native`: Immich and PostgreSQL as packaged by NixOS. `podman`: Immich's own container
-        images, pinned by digest, for those who want its releases on the day; the drive, the units'
-        names, the limits and the command stay the same.
+        `native`: Immich as packaged by NixOS. `podman`: Immich's own container images, pinned by
+        digest, for those who want its releases on the day; PostgreSQL, the drive, the units' names,
+        the limits and the command stay the same.
       '';
     };
 

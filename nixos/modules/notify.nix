@@ -46,6 +46,7 @@ let
     ];
     text = ''
       unit=$1
+      # bash's own: the box may have its name from the card.
       title="$HOSTNAME: $unit failed"
       text="On the box, 'journalctl -u $unit' says why, and 'immich-appliance doctor' what to do."
       failed=0
@@ -135,7 +136,6 @@ in
           description = "Tell about the failure of %i";
           wants = [ "network-online.target" ];
           after = [ "network-online.target" ];
-          environment.HOSTNAME = config.networking.hostName;
           serviceConfig = {
             Type = "oneshot";
             ExecStart = "${lib.getExe send} %i";
@@ -146,7 +146,11 @@ in
               ++ lib.optional (notify.mail.passwordFile != null) "mail-password:${notify.mail.passwordFile}";
           };
         };
-        systemd.services.nixos-upgrade = lib.mkIf cfg.updates.enable {
+        systemd.services.immich-appliance-update = lib.mkIf cfg.updates.enable {
+          onFailure = [ "immich-appliance-notify@%n.service" ];
+        };
+        # It fails when the box went back to the former system.
+        systemd.services.immich-appliance-trial = lib.mkIf cfg.dedicated {
           onFailure = [ "immich-appliance-notify@%n.service" ];
         };
       })

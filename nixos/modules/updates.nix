@@ -2,6 +2,7 @@
 {
   config,
   lib,
+  pkgs,
   ...
 }:
 let
@@ -14,8 +15,8 @@ in
       type = lib.types.bool;
       default = false;
       description = ''
-        Whether the machine updates itself. It is off until you choose, because a Raspberry Pi
-        compiles for an hour what no binary cache of yours has.
+        Whether the machine updates itself. It is off until you choose, because Immich cannot go back
+        to an older version of itself once its database was migrated.
       '';
     };
 
@@ -27,6 +28,12 @@ in
         The flake of this machine. When it lies on the machine, its inputs are brought up to date
         first; a flake elsewhere is taken as it is.
       '';
+    };
+
+    attribute = lib.mkOption {
+      type = lib.types.str;
+      default = "immich";
+      description = "The machine's name in the flake's `nixosConfigurations`, whatever its own name is.";
     };
 
     schedule = lib.mkOption {
@@ -46,16 +53,54 @@ in
   };
 
   config = lib.mkIf (cfg.enable && updates.enable) {
-    system.autoUpgrade = {
-      enable = true;
-      flake = "${updates.flake}#${config.networking.hostName}";
-      dates = updates.schedule;
-      randomizedDelaySec = "30min";
-      allowReboot = updates.reboot;
+    # Not system.autoUpgrade: it makes a system the one that boots before anyone has seen it run.
+    systemd.services.immich-appliance-update = {
+      description = "Update the machine";
+      wants = [ "network-online.target" ];
+      after = [ "network-online.target" ];
+      # It switches systems itself.
+      restartIfChanged = false;
+      stopIfChanged = false;
+      path = [
+        config.nix.package
+        pkgs.coreutils
+        pkgs.gitMinimal
+      ]
+      ++ lib.optional cfg.dedicated updates.trial.command;
+      environment = {
+        inherit (config.environment.sessionVariables) NIX_PATH;
+        HOME = "/root";
+        FLAKE = updates.flake;
+        ATTRIBUTE = updates.attribute;
+        STATE_FOLDER = "/var/lib/immich-appliance-update";
+        TRIAL = if cfg.dedicated then "yes" else "no";
+      };
+      script = lib.readFile ./update.sh;
+      serviceConfig.Type = "oneshot";
     };
-    systemd.services.nixos-upgrade.preStart = lib.mkIf (lib.hasPrefix "/" updates.flake) ''
-      nix flake update --flake ${lib.escapeShellArg updates.flake}
-    '';
+    systemd.timers.immich-appliance-update = {
+      description = "Update the machine";
+      wantedBy = [ "timers.target" ];
+      timerConfig = {
+        OnCalendar = updates.schedule;
+        RandomizedDelaySec = "30min";
+        Persistent = true;
+      };
+    };
+
+    # After the trial, not after the update: a system that is not kept needs no restart.
+    systemd.services.immich-appliance-restart = lib.mkIf updates.reboot {
+      description = "Restart for a new kernel";
+      unitConfig.ConditionPathExists = "!/var/lib/immich-appliance-trial/former";
+      startAt = "04:00";
+      script = ''
+        running=$(readlink /run/booted-system/{kernel,kernel-modules,initrd})
+        wanted=$(readlink /nix/var/nix/profiles/system/{kernel,kernel-modules,initrd})
+        [ "$running" = "$wanted" ] || systemctl --no-block reboot
+      '';
+      serviceConfig.Type = "oneshot";
+    };
+
     nix.settings.experimental-features = [
       "nix-command"
       "flakes"

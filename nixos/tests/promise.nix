@@ -64,7 +64,7 @@ let
             api(
                 "POST",
                 "assets",
-                f"-F assetData=@/root/{number}.jpg -F deviceAssetId={number} -F deviceId=test"
+                f"-F assetData=@/root/{number}.jpg"
                 " -F fileCreatedAt=2024-06-01T12:00:00Z -F fileModifiedAt=2024-06-01T12:00:00Z",
             )
 
@@ -98,6 +98,8 @@ pkgs.testers.runNixOSTest {
         # The models would have to be downloaded.
         immich.machineLearning.enable = false;
       };
+      # The test's own name for it counts.
+      networking.hostName = "immich";
       # There is no time server to wait for.
       systemd.services.systemd-time-wait-sync.wantedBy = lib.mkForce [ ];
       environment.systemPackages = [

@@ -1,10 +1,13 @@
 {
-  inputs.appliance.url = "github:OWNER/immich-appliance"; # where you found it
+  inputs.appliance.url = "github:OWNER/immich-appliance/stable"; # where you found it
 
-  outputs = inputs: {
-    nixosConfigurations.immich = inputs.appliance.lib.nixosSystem {
-      modules = [ ./configuration.nix ];
-      specialArgs = inputs;
+  outputs =
+    { appliance, ... }:
+    {
+      nixosConfigurations.immich = appliance.lib.machine {
+        # The board: rpi4, rpi5, or vm for any computer that boots by UEFI.
+        board = "rpi4";
+        modules = [ ./configuration.nix ];
+      };
     };
-  };
 }

@@ -11,6 +11,9 @@ let
   inherit (cfg) access;
   # Where the first boot puts what it was given. Root's, so that sshd trusts it.
   folder = "/var/lib/immich-appliance-access";
+  passwordSignIn = "${folder}/sshd.conf";
+  # By key only, once there is a key: also one that the configuration brings.
+  passwordsCount = access.authorizedKeys == [ ];
 in
 {
   options.services.immich-appliance.access = {
@@ -27,13 +30,13 @@ in
       description = "The public keys that may sign in.";
     };
 
-    firstBootFile = lib.mkOption {
+    cardFolder = lib.mkOption {
       type = lib.types.nullOr lib.types.path;
-      default = "/boot/firmware/immich-appliance.txt";
+      default = "/boot/firmware";
       description = ''
-        A file on the SD card's first partition, which every computer can write, with lines such as
-        `ssh-key = ssh-ed25519 AAAA… laptop` or `password = …`. The box reads it at boot, takes over
-        what it says, and removes the lines with secrets. With a key, signing in by password is off.
+        Where the SD card's first partition is mounted, which every computer can write. The box
+        takes over `appliance.toml` there at its next start, and erases what is secret in it. With
+        a key, signing in by password is off. `null`: there is no card.
       '';
     };
   };
@@ -56,24 +59,22 @@ in
       };
       authorizedKeysFiles = [ "${folder}/%u.keys" ];
       # Holds a Match block that allows passwords, and only when one was given and no key.
-      extraConfig = ''
-        Include ${folder}/sshd.conf
-      '';
+      extraConfig = lib.mkIf passwordsCount "Include ${passwordSignIn}";
     };
     systemd.services.sshd.unitConfig.ConditionPathExists = [
       "|/etc/ssh/authorized_keys.d/${access.user}"
       "|${folder}/${access.user}.keys"
-      "|${folder}/sshd.conf"
-    ];
+    ]
+    ++ lib.optional passwordsCount "|${passwordSignIn}";
 
-    # appliance.toml beside it, which immich-appliance-image writes, is taken over by the shipped unit.
-    services.immich-appliance.settings.first_boot = lib.mkIf (access.firstBootFile != null) {
-      folder = dirOf access.firstBootFile;
+    # The shipped unit, which NixOS does not start by its [Install].
+    services.immich-appliance.settings.first_boot = lib.mkIf (access.cardFolder != null) {
+      folder = access.cardFolder;
       inherit (access) user;
       keys_file = "${folder}/${access.user}.keys";
-      password_sign_in_file = "${folder}/sshd.conf";
+      password_sign_in_file = lib.mkIf passwordsCount passwordSignIn;
     };
-    systemd.services.immich-appliance-first-boot = lib.mkIf (access.firstBootFile != null) {
+    systemd.services.immich-appliance-first-boot = lib.mkIf (access.cardFolder != null) {
       wantedBy = [ "multi-user.target" ];
       # For chpasswd.
       path = [ pkgs.shadow ];
@@ -83,34 +84,6 @@ in
       enable = lib.mkDefault true;
       # Its plug-ins are for other people's VPNs.
       plugins = lib.mkForce [ ];
-    };
-
-    systemd.services.immich-appliance-access = lib.mkIf (access.firstBootFile != null) {
-      description = "Take over what the first-boot file says";
-      wantedBy = [ "multi-user.target" ];
-      # Its keys and its password count here, too.
-      after = [ "immich-appliance-first-boot.service" ];
-      before = [
-        "sshd.service"
-        "getty.target"
-      ];
-      # Without the partition it still has to say on the console what is missing.
-      unitConfig.WantsMountsFor = [ (dirOf access.firstBootFile) ];
-      path = [ pkgs.shadow ];
-      environment = {
-        FIRST_BOOT_FILE = access.firstBootFile;
-        ACCESS_FOLDER = folder;
-        ACCESS_USER = access.user;
-        ISSUE_FILE = "/run/issue.d/immich-appliance.issue";
-        KEYS_IN_CONFIGURATION = toString (lib.length access.authorizedKeys);
-        IMMICH_PORT = toString cfg.immich.port;
-      };
-      script = lib.readFile ./first-boot.sh;
-      serviceConfig = {
-        Type = "oneshot";
-        RemainAfterExit = true;
-        UMask = "0022";
-      };
     };
   };
 }

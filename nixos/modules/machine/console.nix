@@ -1,5 +1,5 @@
 # What a person sees who plugs in a screen: where the photos are, and how to sign in. The text is
-# written by first-boot.sh, which knows whether anyone can.
+# written by `immich-appliance first-boot`, which knows whether anyone can.
 {
   config,
   lib,

@@ -9,10 +9,7 @@ let
 in
 {
   config = lib.mkIf (cfg.enable && cfg.dedicated) {
-    networking = {
-      hostName = lib.mkDefault "immich";
-      firewall.enable = lib.mkDefault true;
-    };
+    networking.firewall.enable = lib.mkDefault true;
 
     services.avahi = {
       enable = lib.mkDefault true;

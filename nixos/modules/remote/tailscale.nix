@@ -3,11 +3,13 @@
 {
   config,
   lib,
+  pkgs,
   ...
 }:
 let
   cfg = config.services.immich-appliance;
   inherit (cfg.remote) tailscale;
+  state = "/var/lib/immich-appliance";
 in
 {
   options.services.immich-appliance.remote.tailscale = {
@@ -28,6 +30,15 @@ in
       '';
     };
 
+    magicDns = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      description = ''
+        Whether the box itself looks names up through the Tailscale network (MagicDNS). It needs
+        none of them; and where Tailscale's resolver fails, no backup would find its server.
+      '';
+    };
+
     loginServer = lib.mkOption {
       type = lib.types.nullOr (lib.types.strMatching "https?://[^ ]+");
       default = null;
@@ -40,7 +51,11 @@ in
     services.tailscale = {
       enable = true;
       openFirewall = true;
+      # Until the box joins a network it talks to nobody.
+      disableUpstreamLogging = true;
+      extraSetFlags = [ "--accept-dns=${lib.boolToString tailscale.magicDns}" ];
     };
+
     # The key that came on the card joins once, and is removed.
     systemd.services.immich-appliance-tailnet = lib.mkIf (tailscale.authKeyFile == null) {
       description = "Join the Tailscale network with the card's key";
@@ -51,20 +66,30 @@ in
         "network-online.target"
         "tailscaled.service"
       ];
-      unitConfig.ConditionPathExists = "/var/lib/immich-appliance/tailscale-auth-key";
-      script = ''
-        cd /var/lib/immich-appliance
-        set -- --timeout 120 --auth-key-file tailscale-auth-key
-        if [ -s tailscale-login-server ]; then
-          set -- "$@" --login-server "$(cat tailscale-login-server)"
-        fi
-        ${lib.getExe cfg.package} --no-input remote enroll "$@"
-        rm tailscale-auth-key
-      '';
+      unitConfig = {
+        ConditionPathExists = [
+          "|${state}/tailscale-auth-key"
+          "|${state}/tailscale-key-refused"
+        ];
+        # Tried until the internet is there.
+        StartLimitIntervalSec = 0;
+      };
+      path = [
+        cfg.package
+        config.services.tailscale.package
+        pkgs.curl
+      ];
+      environment = {
+        STATE_FOLDER = state;
+        ISSUE_FILE = "/run/issue.d/immich-appliance-tailnet.issue";
+      };
+      script = lib.readFile ./join.sh;
       serviceConfig = {
         Type = "oneshot";
         Restart = "on-failure";
         RestartSec = 60;
+        RestartSteps = 6;
+        RestartMaxDelaySec = "1h";
       };
     };
 

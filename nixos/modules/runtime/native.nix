@@ -1,4 +1,4 @@
-# Immich and PostgreSQL as packaged by NixOS, made to wait for a drive that is locked at boot.
+# Immich as packaged by NixOS, made to wait for a drive that is locked at boot.
 {
   config,
   lib,
@@ -6,7 +6,7 @@
 }:
 let
   cfg = config.services.immich-appliance;
-  inherit (cfg) database immich;
+  inherit (cfg) immich;
 
   # NixOS starts these at boot. Here immich-appliance.target does, once the drive is open; and
   # immich-appliance.target nobody starts but the command.
@@ -17,10 +17,6 @@ let
       MemoryMax = lib.mkIf (memory != null) memory;
       CPUQuota = lib.mkIf (cpu != null) cpu;
     };
-
-  # A drive taken over from elsewhere may hold its cluster directly in postgres/. NixOS' scripts
-  # know one fixed folder, so they get a link that leads to the cluster in use.
-  clusterLink = "/run/postgresql/cluster";
 in
 {
   config = lib.mkIf (cfg.enable && immich.runtime == "native") {
@@ -35,28 +31,7 @@ in
       settings = lib.mkIf (immich.config != { }) immich.config;
     };
 
-    services.postgresql = {
-      inherit (database) package;
-      dataDir = clusterLink;
-      initdbArgs = [
-        "--encoding=UTF8"
-        "--data-checksums"
-      ];
-    };
-
-    systemd.targets.postgresql = notAtBoot;
     systemd.services = {
-      postgresql = {
-        # The drop-in of this repository lets the command name another cluster.
-        environment.PGDATA = lib.mkForce database.directory;
-        preStart = lib.mkBefore (
-          database.refuseOtherMajor
-          + ''
-            ln -sfn "$PGDATA" ${clusterLink}
-          ''
-        );
-        serviceConfig.ReadWritePaths = lib.mkForce [ database.folder ];
-      };
       redis-immich = notAtBoot;
       immich-machine-learning = lib.mkIf immich.machineLearning.here (
         notAtBoot

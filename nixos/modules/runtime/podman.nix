@@ -1,5 +1,6 @@
-# Immich's own container images. The units keep the names they have natively, so that the command,
-# the drop-ins bound to the drive and the backup do not notice the difference.
+# Immich's own container images, beside the PostgreSQL and Redis of NixOS. The units keep the names
+# they have natively, so that the command, the drop-ins bound to the drive and the backup do not
+# notice the difference.
 {
   config,
   lib,
@@ -8,42 +9,34 @@
 }:
 let
   cfg = config.services.immich-appliance;
-  inherit (cfg) database immich;
+  inherit (cfg) drive immich;
   pins = lib.importJSON ../../container-images.json;
   pinned = pin: "${pin.image}:${pin.tag}@${pin.digest}";
 
   image =
     default:
     lib.mkOption {
-      type = lib.types.nullOr (lib.types.strMatching ".+@sha256:[0-9a-f]{64}");
+      type = lib.types.strMatching ".+@sha256:[0-9a-f]{64}";
       inherit default;
       description = "The image that `runtime = \"podman\"` runs, pinned by digest.";
     };
 
   uid = toString config.users.users.immich.uid;
   gid = toString config.users.groups.immich.gid;
-  postgresId = "${toString config.ids.uids.postgres}:${toString config.ids.gids.postgres}";
-
-  # PostgreSQL asks who is at the other end of its socket, and looks the number up in its own
-  # /etc/passwd: it needs this machine's.
-  names = [
-    "/etc/passwd:/etc/passwd:ro"
-    "/etc/group:/etc/group:ro"
-  ];
-
-  hba = pkgs.writeText "pg_hba.conf" ''
-    local all all peer
-  '';
-  postgresqlConf = pkgs.writeText "postgresql.conf" ''
-    hba_file = '${hba}'
-    listen_addresses = '''
-    unix_socket_directories = '/run/postgresql'
-    shared_preload_libraries = 'vchord.so'
-    search_path = '"$user", public'
-    log_destination = 'stderr'
-  '';
 
   immichConfig = (pkgs.formats.json { }).generate "immich.json" immich.config;
+
+  # Gigabytes, so they lie on the drive and not on the card; and apart from the containers that
+  # somebody else may run on this machine.
+  storage = (pkgs.formats.toml { }).generate "immich-appliance-storage.conf" {
+    storage = {
+      driver = "overlay";
+      graphroot = "${drive.mountPoint}/containers";
+      runroot = "/run/immich-appliance-containers";
+      # A mount of its own below the drive's would keep the drive from being locked.
+      options.overlay.skip_mount_home = "true";
+    };
+  };
 
   # The unit's own limits hold for the container only if the container lives in the unit.
   inUnit = [
@@ -54,6 +47,7 @@ let
   service =
     { memory, cpu }:
     {
+      environment.CONTAINERS_STORAGE_CONF = "${storage}";
       serviceConfig = {
         Delegate = true;
         MemoryMax = lib.mkIf (memory != null) memory;
@@ -70,51 +64,49 @@ let
       "redis-immich.service"
     ];
   };
+
+  # As services.immich does natively; an index made by an older VectorChord is made anew.
+  extensions = pkgs.writeText "immich-extensions.sql" (
+    ''
+      \set ON_ERROR_STOP on
+      SELECT coalesce((SELECT extversion FROM pg_extension WHERE extname = 'vchord'), ''') AS before \gset
+    ''
+    +
+      lib.concatMapStrings
+        (name: ''
+          CREATE EXTENSION IF NOT EXISTS "${name}";
+          ALTER EXTENSION "${name}" UPDATE;
+        '')
+        [
+          "unaccent"
+          "uuid-ossp"
+          "cube"
+          "earthdistance"
+          "pg_trgm"
+          "vector"
+          "vchord"
+        ]
+    + ''
+      ALTER SCHEMA public OWNER TO immich;
+      SELECT extversion AS after FROM pg_extension WHERE extname = 'vchord' \gset
+      SELECT :'before' NOT IN (''', :'after') AS updated \gset
+      \if :updated
+        REINDEX INDEX face_index;
+        REINDEX INDEX clip_index;
+      \endif
+    ''
+  );
 in
 {
   options.services.immich-appliance.immich.images = {
     server = image (pinned pins.server);
     machineLearning = image (pinned pins.machineLearning);
-    database = image (
-      if pins ? "database${database.major}" then pinned pins."database${database.major}" else null
-    );
   };
 
   config = lib.mkIf (cfg.enable && immich.runtime == "podman") {
     virtualisation.oci-containers = {
       backend = "podman";
       containers = {
-        immich-postgresql = {
-          serviceName = "postgresql";
-          image = toString immich.images.database;
-          autoStart = false;
-          user = postgresId;
-          entrypoint = "/usr/local/bin/docker-entrypoint.sh";
-          cmd = [
-            "postgres"
-            "-c"
-            "config_file=${postgresqlConf}"
-          ];
-          environment = {
-            # The image insists on a password or on this; there is no host line and no network.
-            POSTGRES_HOST_AUTH_METHOD = "trust";
-            POSTGRES_INITDB_ARGS = "--auth-local=peer --encoding=UTF8 --data-checksums";
-          };
-          volumes = names ++ [
-            "${database.folder}:${database.folder}"
-            "/run/postgresql:/run/postgresql"
-            "${postgresqlConf}:${postgresqlConf}:ro"
-            "${hba}:${hba}:ro"
-          ];
-          extraOptions = inUnit ++ [
-            "--network=none"
-            "--shm-size=128m"
-            "--stop-timeout=110"
-            # Its value comes from the unit, where the command may have named another cluster.
-            "--env=PGDATA"
-          ];
-        };
-
         immich-machine-learning = lib.mkIf immich.machineLearning.here {
           serviceName = "immich-machine-learning";
           image = immich.images.machineLearning;
@@ -133,6 +125,7 @@ in
           serviceName = "immich-server";
           image = immich.images.server;
           autoStart = false;
+          # PostgreSQL asks the kernel who is at the other end of its socket: this number.
           user = "${uid}:${gid}";
           environment = {
             # The media lie at the same path as natively: the database holds absolute paths.
@@ -149,8 +142,9 @@ in
             "${immich.mediaFolder}:${immich.mediaFolder}"
             "/run/postgresql:/run/postgresql"
             "/run/redis-immich:/run/redis-immich"
-            "/etc/localtime:/etc/localtime:ro"
           ]
+          # Otherwise there may be no such file, and the container would not start.
+          ++ lib.optional (cfg.dedicated || config.time.timeZone != null) "/etc/localtime:/etc/localtime:ro"
           ++ lib.optional (immich.config != { }) "${immichConfig}:${immichConfig}:ro";
           extraOptions =
             inUnit
@@ -167,14 +161,25 @@ in
     # The first start downloads the images.
     services.immich-appliance.settings.services.start_timeout_seconds = 3600;
 
-    # The image's socket stands for the one NixOS would open, and belongs to the same users.
-    users.users.postgres = {
-      isSystemUser = true;
-      uid = config.ids.uids.postgres;
-      group = "postgres";
-      description = "PostgreSQL server user";
+    services.postgresql = {
+      enable = true;
+      ensureDatabases = [ "immich" ];
+      ensureUsers = [
+        {
+          name = "immich";
+          ensureDBOwnership = true;
+          ensureClauses.login = true;
+        }
+      ];
+      extensions = packages: [
+        packages.pgvector
+        packages.vectorchord
+      ];
+      settings = {
+        search_path = "\"$user\", public";
+        shared_preload_libraries = [ "vchord.so" ];
+      };
     };
-    users.groups.postgres.gid = config.ids.gids.postgres;
 
     services.redis.servers.immich = {
       enable = true;
@@ -184,43 +189,21 @@ in
       save = [ ];
     };
 
-    systemd.tmpfiles.settings.immich-appliance = {
-      "/run/postgresql".d = {
-        user = "postgres";
-        group = "postgres";
-        mode = "0755";
-      };
-      "/var/cache/immich".d = {
-        user = "immich";
-        group = "immich";
-        mode = "0700";
-      };
+    systemd.tmpfiles.settings.immich-appliance."/var/cache/immich".d = {
+      user = "immich";
+      group = "immich";
+      mode = "0700";
     };
 
     systemd.services = {
-      redis-immich.wantedBy = lib.mkForce [ ];
-      postgresql = lib.mkMerge [
-        {
-          environment.PGDATA = database.directory;
-          preStart = lib.mkBefore database.refuseOtherMajor;
-          serviceConfig.Delegate = true;
-        }
-      ];
-      # As on NixOS: the role, the database and the extensions, which the role may not make itself.
-      postgresql-setup = {
-        description = "PostgreSQL Setup Scripts";
-        requires = [ "postgresql.service" ];
-        after = [ "postgresql.service" ];
-        path = [ database.package ];
-        serviceConfig = {
-          Type = "oneshot";
-          RemainAfterExit = true;
-          User = "postgres";
-          Group = "postgres";
-          TimeoutStartSec = 300;
-        };
-        script = lib.readFile ./podman-database-setup.sh;
+      # The container has these folders from its start on: another one in their place, after a
+      # restart, it would not see.
+      postgresql.serviceConfig.RuntimeDirectoryPreserve = "restart";
+      redis-immich = {
+        wantedBy = lib.mkForce [ ];
+        serviceConfig.RuntimeDirectoryPreserve = "restart";
       };
+      postgresql-setup.postStart = "psql --no-psqlrc -d immich -f ${extensions}";
       immich-machine-learning = lib.mkIf immich.machineLearning.here (
         lib.mkMerge [
           (service immich.machineLearning.limits)
@@ -231,6 +214,26 @@ in
         (service immich.limits)
         afterDatabase
       ];
+
+      # Images of releases gone by. What runs is kept; after a step back, podman fetches anew.
+      immich-appliance-prune = {
+        description = "Remove container images that Immich no longer uses";
+        after = [ "immich-server.service" ];
+        unitConfig.ConditionPathIsMountPoint = drive.mountPoint;
+        environment.CONTAINERS_STORAGE_CONF = "${storage}";
+        path = [ config.virtualisation.podman.package ];
+        script = "podman image prune --all --force --filter until=720h";
+        serviceConfig.Type = "oneshot";
+      };
+    };
+    systemd.timers.immich-appliance-prune = {
+      description = "Remove old container images once a week";
+      wantedBy = [ "immich-appliance.target" ];
+      partOf = [ "immich-appliance.target" ];
+      timerConfig = {
+        OnCalendar = "weekly";
+        RandomizedDelaySec = "6h";
+      };
     };
   };
 }

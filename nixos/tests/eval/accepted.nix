@@ -106,17 +106,14 @@ let
     );
   onBoards = if everywhere then choices else { inherit (choices) defaults podman-with-everything; };
 in
-on "a plain machine" onPlainMachine choices
-++ lib.concatMap (board: on board (onBoard board) onBoards) [
-  "rpi4"
-  "rpi5"
-  "vm"
-]
-++ [
-  {
-    name = "beside other things on a machine";
-    system = onPlainMachine (appliance {
-      dedicated = false;
-    });
-  }
-]
+lib.genAttrs [ "rpi4" "rpi5" "vm" ] (board: on board (onBoard board) onBoards)
+// {
+  plain = on "a plain machine" onPlainMachine choices ++ [
+    {
+      name = "beside other things on a machine";
+      system = onPlainMachine (appliance {
+        dedicated = false;
+      });
+    }
+  ];
+}

@@ -3,8 +3,13 @@
 {
   lib,
   nixosModules,
+  self,
+  # ../../machine.nix
+  machine,
   # modules -> an evaluated NixOS system
   evaluate,
+  # Which of the parts below.
+  part,
   # Every choice on every board too, which takes minutes.
   everywhere ? false,
 }:
@@ -71,19 +76,37 @@ let
     else
       [ "${name}: not refused with a sentence that says “${says}” but with: ${toString messages}" ];
 
+  # Evaluated once for all that ask nothing else of it.
+  defaults = onPlainMachine { };
   rendered =
-    {
-      name,
-      module ? { },
-      holds,
-    }:
-    lib.optional (!holds (onPlainMachine module).config) "${name}: does not hold";
+    test:
+    lib.optional (
+      !test.holds (if test ? module then onPlainMachine test.module else defaults).config
+    ) "${test.name}: does not hold";
 
   arguments = { inherit lib appliance; };
+  choices = import ./accepted.nix (arguments // { inherit everywhere onPlainMachine onBoard; });
+  released =
+    name:
+    import ./machines.nix {
+      inherit
+        lib
+        self
+        machine
+        name
+        ;
+    };
+
+  parts = {
+    choices = lib.concatMap accepted choices.plain;
+    sentences = lib.concatMap refused (tests (import ./refused.nix arguments));
+    rendered =
+      lib.concatMap rendered (tests (import ./rendered.nix arguments))
+      ++ import ./listeners.nix (arguments // { inherit onPlainMachine; });
+    rpi4 = released "rpi4" ++ lib.concatMap accepted choices.rpi4;
+    rpi5 = released "rpi5" ++ lib.concatMap accepted choices.rpi5;
+    vm = released "vm" ++ lib.concatMap accepted choices.vm;
+    vm-aarch64 = released "vm-aarch64";
+  };
 in
-lib.concatMap accepted (
-  import ./accepted.nix (arguments // { inherit everywhere onPlainMachine onBoard; })
-)
-++ lib.concatMap refused (tests (import ./refused.nix arguments))
-++ lib.concatMap rendered (tests (import ./rendered.nix arguments))
-++ import ./listeners.nix (arguments // { inherit onPlainMachine; })
+parts.${part}

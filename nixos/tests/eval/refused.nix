@@ -14,10 +14,23 @@ in
     };
   } "names another machine for a work that is switched off";
   nobody-can-open-immich = refused { immich.openFirewall = false; } "Nobody could open Immich";
-  no-image-of-that-postgresql = refused {
-    immich.runtime = "podman";
-    database.major = "15";
-  } "There is no container image of PostgreSQL 15";
+  somebodys-postgresql = {
+    module = {
+      services.postgresql.enable = true;
+      services.immich-appliance.dedicated = false;
+    };
+    says = "has a PostgreSQL of its own";
+  };
+  somebodys-postgresql-beside-containers = {
+    module = {
+      services.postgresql.enable = true;
+      services.immich-appliance = {
+        dedicated = false;
+        immich.runtime = "podman";
+      };
+    };
+    says = "has a PostgreSQL of its own";
+  };
   unnamed-drive-without-encryption = refused {
     drive.encryption = "none";
   } "it must be named";
@@ -60,7 +73,7 @@ in
   token-without-topic = refused {
     notify.ntfy.tokenFile = "/etc/immich-appliance/ntfy-token";
   } "but no topic";
-  nobody-can-sign-in = refused { access.firstBootFile = null; } "Nobody could sign in";
+  nobody-can-sign-in = refused { access.cardFolder = null; } "Nobody could sign in";
   two-immichs = {
     module = {
       services.immich.enable = true;

@@ -179,6 +179,126 @@ in
       config.systemd.services.immich-server.serviceConfig.MemoryMax == "60%"
       && config.systemd.services.immich-server.serviceConfig.Delegate;
   };
+  # 2.x has known holes and gets no more fixes.
+  immich-is-3.holds = config: lib.versionAtLeast config.services.immich.package.version "3";
+  one-postgresql-for-both-runtimes = {
+    module = podman;
+    holds =
+      config:
+      config.services.postgresql.enable
+      && !(config.virtualisation.oci-containers.containers ? immich-postgresql)
+      && config.systemd.targets.postgresql.wantedBy == [ ]
+      && config.systemd.services.postgresql.environment.PGDATA == "/mnt/immich_drive/postgres/17"
+      && lib.hasInfix "immich-extensions.sql" config.systemd.services.postgresql-setup.postStart;
+  };
+  container-images-lie-on-the-drive = {
+    module = podman;
+    holds =
+      config:
+      let
+        storage = name: config.systemd.services.${name}.environment.CONTAINERS_STORAGE_CONF;
+      in
+      storage "immich-server" == storage "immich-machine-learning"
+      && storage "immich-server" == storage "immich-appliance-prune"
+      && !lib.elem "timers.target" config.systemd.timers.immich-appliance-prune.wantedBy;
+  };
+  old-container-images-are-removed = {
+    module = podman;
+    holds =
+      config: config.systemd.timers.immich-appliance-prune.wantedBy == [ "immich-appliance.target" ];
+  };
+  # A first backup takes days: an update neither ends it nor waits for it.
+  a-backup-outlives-a-switch.holds =
+    _:
+    lib.elem "X-RestartIfChanged=false" (
+      lib.splitString "\n" (lib.readFile ../../../systemd/immich-appliance-backup.service)
+    );
+  an-update-outlives-its-own-switch = {
+    module = appliance { updates.enable = true; };
+    holds =
+      config:
+      lib.all (name: !config.systemd.services.${name}.restartIfChanged) [
+        "immich-appliance-trial"
+        "immich-appliance-update"
+      ];
+  };
+  an-update-is-built-by-the-flakes-name-not-the-machines = {
+    module = {
+      networking.hostName = "photos";
+      services.immich-appliance.updates.enable = true;
+    };
+    holds = config: config.systemd.services.immich-appliance-update.environment.ATTRIBUTE == "immich";
+  };
+  an-update-is-on-trial = {
+    module = appliance { updates.enable = true; };
+    holds =
+      config:
+      config.systemd.services.immich-appliance-update.environment.TRIAL == "yes"
+      && lib.elem config.services.immich-appliance.updates.trial.command config.systemd.services.immich-appliance-update.path
+      && config.systemd.timers.immich-appliance-trial.wantedBy == [ "timers.target" ];
+  };
+  an-update-of-another-machine-is-not = {
+    module = appliance {
+      dedicated = false;
+      updates.enable = true;
+    };
+    holds =
+      config:
+      config.systemd.services.immich-appliance-update.environment.TRIAL == "no"
+      && !(config.systemd.timers ? immich-appliance-trial);
+  };
+  the-card-names-the-box.holds =
+    config:
+    config.networking.hostName == ""
+    && config.services.avahi.hostName == ""
+    && !(config.environment.etc ? hostname)
+    && lib.hasInfix "immichApplianceDefault hostname immich" config.system.activationScripts.immich-appliance-identity.text;
+  the-card-says-where-the-box-is.holds =
+    config:
+    config.time.timeZone == null
+    && !(config.environment.etc ? localtime)
+    && !config.environment.etc."locale.conf".enable;
+  nixos-options-have-the-last-word = {
+    module = {
+      networking.hostName = "photos";
+      time.timeZone = "Europe/Lisbon";
+    };
+    holds =
+      config:
+      !(lib.hasInfix "hostname immich" config.system.activationScripts.immich-appliance-identity.text)
+      && config.environment.etc ? localtime;
+  };
+  one-first-boot.holds =
+    config:
+    !(config.systemd.services ? immich-appliance-access)
+    && config.systemd.services.immich-appliance-first-boot.wantedBy == [ "multi-user.target" ]
+    && config.services.immich-appliance.settings.first_boot.folder == "/boot/firmware";
+  a-key-in-the-configuration-keeps-passwords-out-of-ssh = {
+    module = appliance { access.authorizedKeys = [ "ssh-ed25519 AAAA laptop" ]; };
+    holds =
+      config:
+      !(lib.hasInfix "sshd.conf" config.services.openssh.extraConfig)
+      && !(config.services.immich-appliance.settings.first_boot ? password_sign_in_file)
+      && lib.length config.systemd.services.sshd.unitConfig.ConditionPathExists == 2;
+  };
+  tailscale-is-idle-until-it-is-asked = {
+    module = appliance { remote.tailscale.enable = true; };
+    holds =
+      config:
+      config.services.tailscale.disableUpstreamLogging
+      && config.services.tailscale.authKeyFile == null
+      && config.services.tailscale.extraSetFlags == [ "--accept-dns=false" ]
+      && lib.elem "|/var/lib/immich-appliance/tailscale-auth-key" config.systemd.services.immich-appliance-tailnet.unitConfig.ConditionPathExists;
+  };
+  magic-dns-is-there-for-who-asks = {
+    module = appliance {
+      remote.tailscale = {
+        enable = true;
+        magicDns = true;
+      };
+    };
+    holds = config: config.services.tailscale.extraSetFlags == [ "--accept-dns=true" ];
+  };
   another-machine-keeps-its-own-ways = {
     module = appliance { dedicated = false; };
     holds =

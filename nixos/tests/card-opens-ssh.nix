@@ -1,7 +1,7 @@
-# Without a key nobody comes in; with one in the first-boot file its owner does, and by key only.
+# Without a key nobody comes in; with one on the card its owner does, and by key only.
 { pkgs, ... }:
 {
-  machine.services.immich-appliance.access.firstBootFile = "/boot/immich-appliance.txt";
+  machine.services.immich-appliance.access.cardFolder = "/boot";
   otherNodes.laptop.environment.systemPackages = [ pkgs.openssh ];
 
   script = ''
@@ -13,7 +13,7 @@
     laptop.wait_for_unit("multi-user.target")
     laptop.succeed("mkdir -p -m 0700 /root/.ssh && ssh-keygen -t ed25519 -N ''' -f /root/.ssh/id_ed25519")
     key = laptop.succeed("cat /root/.ssh/id_ed25519.pub").strip()
-    immich.succeed(f"mkdir -p /boot && echo 'ssh-key = {key}' >/boot/immich-appliance.txt")
+    immich.succeed(f"mkdir -p /boot && printf 'ssh_keys = [\"%s\"]\\n' '{key}' >/boot/appliance.toml")
     immich.shutdown()
     immich.start()
     immich.wait_for_open_port(22)
