@@ -104,7 +104,8 @@ fn find(error: &FindError) -> Meaning {
         FindError::Unrecognised { device, .. } => mended(
             Exit::BlankDrive,
             format!(
-                "if it was the photo drive: immich-appliance drive header restore {}",
+                "if it was the photo drive: immich-appliance drive header restore {0}; if nobody \
+                 needs what is on it: immich-appliance drive create {0}",
                 device.display()
             ),
         ),
