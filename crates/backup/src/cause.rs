@@ -27,7 +27,11 @@ pub(crate) fn explain(store: &Store, error: &RusticError, otherwise: Else) -> Er
         return from_fault(&repository, fault);
     }
     let cause = brief(&error.to_string());
-    let is_file = find::<Fault>(error).is_some();
+    let file = find::<Fault>(error);
+    if let Some(fault) = file.filter(|fault| fault.kind == FaultKind::Archived) {
+        return from_fault(&repository, fault.clone());
+    }
+    let is_file = file.is_some();
     match otherwise {
         Else::Other(doing) if !is_file => Error::Other {
             doing,
@@ -46,8 +50,24 @@ pub(crate) fn from_fault(repository: &str, fault: Fault) -> Error {
         FaultKind::Unreachable => Error::Unreachable { repository, cause },
         FaultKind::Denied => Error::Denied { repository, cause },
         FaultKind::NoBucket => Error::NoBucket { repository },
-        FaultKind::NoSpace => Error::NoSpace { repository },
+        FaultKind::NoSpace => Error::NoSpace { repository, cause },
         FaultKind::File => Error::Damaged { repository, cause },
+        FaultKind::Archived => Error::Archived { repository, cause },
+        FaultKind::WrongRegion(right) => Error::WrongRegion {
+            repository,
+            right,
+            cause,
+        },
+        FaultKind::ClockSkewed(ahead_seconds) => Error::ClockSkewed {
+            repository,
+            ahead_seconds,
+            cause,
+        },
+        FaultKind::SpendingCap => Error::SpendingCap { repository, cause },
+        FaultKind::MayNotList => Error::MayNotList { repository, cause },
+        FaultKind::ChecksumMissing => Error::ChecksumMissing { repository, cause },
+        FaultKind::Certificate => Error::Certificate { repository, cause },
+        FaultKind::Busy => Error::Busy { repository, cause },
     }
 }
 
