@@ -87,7 +87,7 @@ fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
 pub(crate) fn brief(text: &str) -> String {
     let (before, letter) = match text.find("`rustic_core` experienced") {
         Some(at) => text.split_at(at),
-        None => return one_line(text),
+        None => return without_tools(&one_line(text)),
     };
     let mut parts = vec![one_line(before.trim_end_matches([' ', ':']))];
     let mut lines = letter.lines().map(str::trim);
@@ -98,7 +98,20 @@ pub(crate) fn brief(text: &str) -> String {
         }
     }
     parts.retain(|part| !part.is_empty());
-    parts.join(": ")
+    without_tools(&parts.join(": "))
+}
+
+/// Cuts what sends to commands of rustic, which is not here.
+fn without_tools(text: &str) -> String {
+    let sentences = text.split_inclusive(". ").filter(|sentence| {
+        !sentence.contains("rustic ") && !sentence.trim_start().starts_with("To repair")
+    });
+    let kept: String = sentences.collect();
+    let kept = kept.trim_end();
+    if kept.is_empty() {
+        return text.replace("rustic ", "");
+    }
+    kept.to_owned()
 }
 
 /// Cuts rustic_core's standing advice, which does not fit here.
@@ -136,6 +149,16 @@ mod tests {
             brief(&format!("error reading pack 12 : {error}")),
             "error reading pack 12: Failed to read the file `/repo/config`: disk on fire"
         );
+    }
+
+    #[test]
+    fn nobody_is_sent_to_a_tool_that_is_not_there() {
+        let text = "pack 12: not referenced in index. Can be a parallel backup job. To repair: 'rustic repair index'.";
+        assert_eq!(
+            brief(text),
+            "pack 12: not referenced in index. Can be a parallel backup job."
+        );
+        assert!(!brief("To repair: 'rustic repair index'.").contains("rustic"));
     }
 
     #[test]
