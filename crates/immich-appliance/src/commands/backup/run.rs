@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use appliance_backup::Error as BackupError;
-use appliance_backup::snapshot::{self, BackupPlan, BackupReport, Reason, Skipped};
+use appliance_backup::names::display_name;
+use appliance_backup::snapshot::{self, BackupPlan, BackupReport, Skipped};
 use appliance_config::Scope;
 use appliance_drive::layout;
 use appliance_immich::database::Dump;
@@ -89,6 +90,8 @@ fn plan(context: &Context, scope: Scope) -> BackupPlan {
         paths: paths(context.mount_point(), &context.settings.media_path(), scope),
         excludes: context.settings.backup.exclude.clone(),
         originals: BackupPlan::originals_in(&context.settings.media_path()),
+        derived: BackupPlan::derived_in(&context.settings.media_path()),
+        media: Some(context.settings.media_path()),
         label: Some("immich-appliance".into()),
         ..BackupPlan::default()
     }
@@ -109,15 +112,11 @@ fn paths(mount_point: &Path, media: &Path, scope: Scope) -> Vec<PathBuf> {
 
 fn list_skipped(context: &Context, skipped: &[Skipped]) {
     for skipped in skipped {
-        let why = match &skipped.reason {
-            Reason::Vanished => "gone before it was read".to_owned(),
-            Reason::Shrank => "changed while it was read".to_owned(),
-            Reason::Unreadable(why) => format!("cannot be read: {why}"),
-        };
         let kind = if skipped.original { "ORIGINAL " } else { "" };
         context.ui.warn(format!(
-            "{kind}{} is not in the backup: {why}",
-            skipped.path.display()
+            "{kind}{} is not in the backup as it should be: {}",
+            display_name(&skipped.path),
+            skipped.reason
         ));
     }
 }
