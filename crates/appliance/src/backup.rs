@@ -2,6 +2,7 @@
 
 pub mod browse;
 pub mod check;
+mod expected;
 pub mod init;
 mod placement;
 pub(crate) mod repository;

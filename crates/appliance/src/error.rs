@@ -5,6 +5,7 @@ mod meaning;
 use std::io;
 
 use appliance_backup::location::LocationError;
+use appliance_backup::restore::DestinationRefusal;
 use appliance_drive::filesystem::FilesystemError;
 use appliance_drive::find::FindError;
 use appliance_drive::holders::HoldersError;
@@ -17,6 +18,7 @@ use appliance_drive::usage::UsageError;
 use appliance_files::{DocumentError, LockError, OwnerError};
 use appliance_first_boot::TakeOverError;
 use appliance_immich::database::{DatabaseError, ToolError};
+use appliance_immich::dump::DumpError;
 use appliance_immich::media::MediaError;
 use appliance_immich::readiness::NotReady;
 use appliance_secret::{ChoiceError, GenerateError, NotText, ObtainError};
@@ -100,6 +102,12 @@ pub enum Error {
     /// Immich's database.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// A database dump.
+    #[error(transparent)]
+    Dump(#[from] DumpError),
+    /// Nothing is restored there.
+    #[error(transparent)]
+    Destination(#[from] DestinationRefusal),
     /// PostgreSQL's tools.
     #[error(transparent)]
     Tool(#[from] ToolError),

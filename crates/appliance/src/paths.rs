@@ -76,6 +76,11 @@ impl Paths {
         self.mount_point.join("recovery-in-progress.toml")
     }
 
+    /// What a recovery could not bring back, on the drive.
+    pub fn recovery_losses(&self) -> PathBuf {
+        self.mount_point.join("recovery-losses.toml")
+    }
+
     /// The folder of the copies of headers, on the card.
     pub fn headers(&self) -> PathBuf {
         self.state.join("headers")

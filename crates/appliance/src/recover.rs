@@ -6,17 +6,19 @@
 mod carry_out;
 mod compare;
 mod look;
+mod losses;
 mod plan;
 pub(crate) mod progress;
 
 use std::path::PathBuf;
 
-use appliance_backup::snapshot::{self, Snapshot};
+use appliance_backup::snapshot::{self, Filter, Library, Snapshot};
 use appliance_backup::{Repository, Target};
 use appliance_immich::dump::VerifiedDump;
 use serde::Serialize;
 
 pub use compare::{Comparison, Difference, compare};
+pub use losses::Lost;
 pub use plan::{OnDrive, RecoveryGoal, RecoveryRefusal, RecoveryStep, plan};
 pub use progress::RecoveryProgress;
 
@@ -60,6 +62,8 @@ pub struct Recovered {
     pub counts: Comparison,
     /// Originals that the database knows and that are not there.
     pub missing_originals: Vec<PathBuf>,
+    /// What the repository could not give back.
+    pub losses: Vec<Lost>,
     /// Where Immich answers.
     pub address: Vec<String>,
 }
@@ -67,7 +71,7 @@ pub struct Recovered {
 impl Recovered {
     /// Whether everything came back.
     pub fn is_complete(&self) -> bool {
-        self.counts.is_complete() && self.missing_originals.is_empty()
+        self.counts.is_complete() && self.missing_originals.is_empty() && self.losses.is_empty()
     }
 }
 
@@ -78,6 +82,8 @@ struct Recovery<'a> {
     repository: Repository,
     target: Target,
     snapshot: Snapshot,
+    /// What the snapshot holds of an Immich drive.
+    library: Library,
     /// The dump that was loaded, proven once.
     dump: Option<VerifiedDump>,
     recovered: Recovered,
@@ -110,9 +116,12 @@ pub fn recover(appliance: &Appliance, options: &RecoverOptions) -> Result<Recove
         snapshot.time.strftime("%Y-%m-%d %H:%M"),
         repository.location()
     ));
+    let library = holds_library(&repository, &snapshot)?;
+    tell_newer(appliance, &repository, &snapshot)?;
     let mut recovery = Recovery {
         appliance,
         options,
+        library,
         dump: None,
         recovered: Recovered {
             repository: repository.location().to_owned(),
@@ -126,6 +135,43 @@ pub fn recover(appliance: &Appliance, options: &RecoverOptions) -> Result<Recove
     };
     recovery.run()?;
     Ok(recovery.recovered)
+}
+
+/// What the snapshot holds: known before anything is erased.
+fn holds_library(repository: &Repository, snapshot: &Snapshot) -> Result<Library> {
+    snapshot::library(repository, snapshot)?.ok_or_else(|| {
+        Refused::new(
+            FailureClass::Usage,
+            format!(
+                "the snapshot {} holds no photo library of Immich with a database dump",
+                snapshot.short_id()
+            ),
+            "name another snapshot with --snapshot; latest is the newest one that holds a library",
+        )
+        .into()
+    })
+}
+
+/// Tells of newer snapshots that lack something: a person may want one of them.
+fn tell_newer(appliance: &Appliance, repository: &Repository, chosen: &Snapshot) -> Result<()> {
+    let latest = snapshot::latest_library(repository, &Filter::default())?;
+    if latest.snapshot.as_ref().map(|latest| &latest.id) != Some(&chosen.id) {
+        return Ok(());
+    }
+    for newer in latest.incomplete.iter().chain(&latest.unreadable) {
+        let lacks = newer
+            .lacks
+            .first()
+            .map(|lack| format!(", for example {lack}"));
+        appliance.warn(format!(
+            "a newer snapshot {} of {} is incomplete{}; to take it all the same: --snapshot {}",
+            newer.short_id(),
+            newer.time.strftime("%Y-%m-%d %H:%M"),
+            lacks.unwrap_or_default(),
+            newer.short_id()
+        ));
+    }
+    Ok(())
 }
 
 impl Recovery<'_> {

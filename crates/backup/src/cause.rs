@@ -27,7 +27,11 @@ pub(crate) fn explain(store: &Store, error: &RusticError, otherwise: Else) -> Er
         return from_fault(&repository, fault);
     }
     let cause = brief(&error.to_string());
-    let is_file = find::<Fault>(error).is_some();
+    let file = find::<Fault>(error);
+    if let Some(fault) = file.filter(|fault| fault.kind == FaultKind::Archived) {
+        return from_fault(&repository, fault.clone());
+    }
+    let is_file = file.is_some();
     match otherwise {
         Else::Other(doing) if !is_file => Error::Other {
             doing,
@@ -46,8 +50,24 @@ pub(crate) fn from_fault(repository: &str, fault: Fault) -> Error {
         FaultKind::Unreachable => Error::Unreachable { repository, cause },
         FaultKind::Denied => Error::Denied { repository, cause },
         FaultKind::NoBucket => Error::NoBucket { repository },
-        FaultKind::NoSpace => Error::NoSpace { repository },
+        FaultKind::NoSpace => Error::NoSpace { repository, cause },
         FaultKind::File => Error::Damaged { repository, cause },
+        FaultKind::Archived => Error::Archived { repository, cause },
+        FaultKind::WrongRegion(right) => Error::WrongRegion {
+            repository,
+            right,
+            cause,
+        },
+        FaultKind::ClockSkewed(ahead_seconds) => Error::ClockSkewed {
+            repository,
+            ahead_seconds,
+            cause,
+        },
+        FaultKind::SpendingCap => Error::SpendingCap { repository, cause },
+        FaultKind::MayNotList => Error::MayNotList { repository, cause },
+        FaultKind::ChecksumMissing => Error::ChecksumMissing { repository, cause },
+        FaultKind::Certificate => Error::Certificate { repository, cause },
+        FaultKind::Busy => Error::Busy { repository, cause },
     }
 }
 
@@ -67,7 +87,7 @@ fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
 pub(crate) fn brief(text: &str) -> String {
     let (before, letter) = match text.find("`rustic_core` experienced") {
         Some(at) => text.split_at(at),
-        None => return one_line(text),
+        None => return without_tools(&one_line(text)),
     };
     let mut parts = vec![one_line(before.trim_end_matches([' ', ':']))];
     let mut lines = letter.lines().map(str::trim);
@@ -78,7 +98,20 @@ pub(crate) fn brief(text: &str) -> String {
         }
     }
     parts.retain(|part| !part.is_empty());
-    parts.join(": ")
+    without_tools(&parts.join(": "))
+}
+
+/// Cuts what sends to commands of rustic, which is not here.
+fn without_tools(text: &str) -> String {
+    let sentences = text.split_inclusive(". ").filter(|sentence| {
+        !sentence.contains("rustic ") && !sentence.trim_start().starts_with("To repair")
+    });
+    let kept: String = sentences.collect();
+    let kept = kept.trim_end();
+    if kept.is_empty() {
+        return text.replace("rustic ", "");
+    }
+    kept.to_owned()
 }
 
 /// Cuts rustic_core's standing advice, which does not fit here.
@@ -116,6 +149,16 @@ mod tests {
             brief(&format!("error reading pack 12 : {error}")),
             "error reading pack 12: Failed to read the file `/repo/config`: disk on fire"
         );
+    }
+
+    #[test]
+    fn nobody_is_sent_to_a_tool_that_is_not_there() {
+        let text = "pack 12: not referenced in index. Can be a parallel backup job. To repair: 'rustic repair index'.";
+        assert_eq!(
+            brief(text),
+            "pack 12: not referenced in index. Can be a parallel backup job."
+        );
+        assert!(!brief("To repair: 'rustic repair index'.").contains("rustic"));
     }
 
     #[test]

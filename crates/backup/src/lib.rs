@@ -3,11 +3,20 @@
 //! [`Location`] names a repository, [`Target`] adds what opens it, [`Repository`] is it opened.
 //! [`snapshot`], [`check`] and [`restore`] work on it.
 
+// So that the tests of the crate share their helpers with those beside it.
+#[cfg(test)]
+extern crate self as appliance_backup;
+
 mod cause;
 pub mod check;
 pub mod error;
+#[cfg(test)]
+mod faults;
+pub mod forget;
 pub mod location;
 mod mode;
+pub mod names;
+pub mod packs;
 pub mod progress;
 pub mod repository;
 pub mod restore;

@@ -73,6 +73,7 @@ pub struct Repository {
 }
 
 pub(crate) type Indexed = rustic_core::Repository<IndexedFullStatus>;
+pub(crate) type IndexedIds = rustic_core::Repository<IndexedIdsStatus>;
 
 impl Repository {
     /// Opens an existing repository.
@@ -118,7 +119,7 @@ impl Repository {
         holds_config(&storage::open(&target.address, options.patience)?)
     }
 
-    fn open_in(store: Store, target: &Target, options: &OpenOptions) -> Result<Self> {
+    pub(crate) fn open_in(store: Store, target: &Target, options: &OpenOptions) -> Result<Self> {
         let credentials = Credentials::password(target.password.expose_secret());
         let cache_dir = cache_dir(target, options);
         let inner = raw(&store, cache_dir.clone(), &options.progress)
@@ -177,7 +178,7 @@ impl Repository {
     }
 
     /// The repository with the part of its index that a backup needs.
-    pub(crate) fn indexed_ids(&self) -> Result<rustic_core::Repository<IndexedIdsStatus>> {
+    pub(crate) fn indexed_ids(&self) -> Result<IndexedIds> {
         self.reading(|| self.again()?.to_indexed_ids())
     }
 

@@ -3,24 +3,25 @@
 //! rustic_core leaves out what it cannot list or read and says so in its log only. Everything it
 //! lists and reads goes through here, so every failure is seen where it happens.
 
+pub(crate) mod disk;
+mod walk;
+
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ignore::{Walk, WalkBuilder};
-use nix::fcntl::OFlag;
-use rustic_core::{
-    ErrorKind, Excludes, LocalSourceSaveOptions, ReadSource, ReadSourceEntry, ReadSourceOpen,
-    RusticError, RusticResult,
-};
+use ignore::overrides::Override;
+use rustic_core::{ErrorKind, Excludes, ReadSource, ReadSourceOpen, RusticError, RusticResult};
 
 use crate::error::{Error, Result};
-use crate::snapshot::{Reason, Skipped};
+use crate::snapshot::{BackupPlan, Reason, Skipped};
 use crate::storage::Store;
+use disk::{Content, Disk, FileStamp, Folder, FolderStamp};
+pub(crate) use walk::Entries;
 
 /// What was seen while the source was read.
 #[derive(Debug, Default)]
@@ -31,82 +32,169 @@ pub(crate) struct Seen {
     pub(crate) unread: AtomicU64,
     pub(crate) skipped: Mutex<Vec<Skipped>>,
     pub(crate) changed: Mutex<Vec<PathBuf>>,
+    /// Folders of originals, and folders that another file system is mounted on, as they were
+    /// when they were listed.
+    folders: Mutex<Vec<(PathBuf, FolderStamp)>>,
 }
 
 /// Paths that a person wants backed up.
 #[derive(Debug)]
 pub(crate) struct Source {
-    roots: Vec<PathBuf>,
-    walk: WalkBuilder,
+    disk: Arc<dyn Disk>,
+    roots: Arc<[Root]>,
+    paths: Vec<PathBuf>,
+    globs: Arc<Globs>,
     watch: Watch,
+}
+
+/// A path to back up, and the open folder that it is in.
+#[derive(Debug, Clone)]
+struct Root {
+    path: PathBuf,
+    folder: Arc<dyn Folder>,
+    name: OsString,
+    /// The root itself, if it is a folder, when the backup began.
+    stamp: Option<FolderStamp>,
+}
+
+/// What is left out.
+#[derive(Debug)]
+struct Globs(Override);
+
+impl Globs {
+    fn new(excludes: &[String]) -> std::result::Result<Self, String> {
+        if excludes.iter().any(|pattern| pattern.starts_with('!')) {
+            return Err("an exclude pattern begins with \"!\"".to_owned());
+        }
+        let mut globs = Excludes::default();
+        globs.globs = excludes.iter().map(|glob| format!("!{glob}")).collect();
+        globs
+            .as_override()
+            .map(Self)
+            .map_err(|error| crate::cause::brief(&error.to_string()))
+    }
+
+    fn excludes(&self, path: &Path, is_dir: bool) -> bool {
+        self.0.matched(path, is_dir).is_ignore()
+    }
 }
 
 #[derive(Debug, Clone)]
 struct Watch {
     seen: Arc<Seen>,
     originals: Arc<[PathBuf]>,
+    derived: Arc<[PathBuf]>,
+    /// The devices that the roots are on.
+    devices: Arc<[u64]>,
     /// Reading stops when this can take no more.
     store: Store,
 }
 
 impl Source {
-    /// Looks at the paths; walks none of them yet.
-    pub(crate) fn new(
-        paths: &[PathBuf],
-        excludes: &[String],
-        originals: &[PathBuf],
-        store: Store,
-    ) -> Result<Self> {
-        let roots = roots(paths)?;
+    /// Opens the roots; walks none of them yet.
+    pub(crate) fn new(plan: &BackupPlan, store: Store, disk: Arc<dyn Disk>) -> Result<Self> {
         let invalid = |why: String| Error::Source {
-            path: roots.first().cloned().unwrap_or_default(),
+            path: plan.paths.first().cloned().unwrap_or_default(),
             source: io::Error::new(io::ErrorKind::InvalidInput, why),
         };
-        let Some(first) = roots.first() else {
-            return Err(invalid("no path is given".to_owned()));
+        let watch = Watch {
+            seen: Arc::default(),
+            originals: plan.originals.as_slice().into(),
+            derived: plan.derived.as_slice().into(),
+            devices: Arc::default(),
+            store,
         };
-        if excludes.iter().any(|pattern| pattern.starts_with('!')) {
-            return Err(invalid("an exclude pattern begins with \"!\"".to_owned()));
+        let roots = roots(plan, disk.as_ref(), &watch)?;
+        if roots.is_empty() {
+            return Err(invalid("no path is given".to_owned()));
         }
-        let mut globs = Excludes::default();
-        globs.globs = excludes.iter().map(|glob| format!("!{glob}")).collect();
-        let globs = globs
-            .as_override()
-            .map_err(|error| invalid(crate::cause::brief(&error.to_string())))?;
-
-        let mut walk = WalkBuilder::new(first);
-        for root in roots.iter().skip(1) {
-            walk.add(root);
-        }
-        // Nothing is hidden, no .gitignore or .ignore counts: only the excludes given here.
-        walk.standard_filters(false)
-            .follow_links(false)
-            .sort_by_file_path(Path::cmp)
-            .overrides(globs);
+        let devices: Vec<u64> = roots
+            .iter()
+            .filter_map(|root| Some(root.stamp?.device))
+            .collect();
         Ok(Self {
-            roots,
-            walk,
+            disk,
+            paths: roots.iter().map(|root| root.path.clone()).collect(),
+            roots: roots.into(),
+            globs: Arc::new(Globs::new(&plan.excludes).map_err(invalid)?),
             watch: Watch {
-                seen: Arc::default(),
-                originals: originals.into(),
-                store,
+                devices: devices.into(),
+                ..watch
             },
         })
     }
 
     pub(crate) fn roots(&self) -> &[PathBuf] {
-        &self.roots
+        &self.paths
     }
 
     pub(crate) fn seen(&self) -> Arc<Seen> {
         Arc::clone(&self.watch.seen)
     }
+
+    /// The same source, to be walked once more and watched anew.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            disk: Arc::clone(&self.disk),
+            roots: Arc::clone(&self.roots),
+            paths: self.paths.clone(),
+            globs: Arc::clone(&self.globs),
+            watch: Watch {
+                seen: Arc::default(),
+                ..self.watch.clone()
+            },
+        }
+    }
+
+    /// The folders of originals in which something came or went since they were listed.
+    ///
+    /// # Errors
+    /// [`Error::SourceGone`] if a root, or a file system mounted in one, is not there any more:
+    /// whatever was not found then was perhaps never looked for.
+    pub(crate) fn unsettled(&self) -> Result<Vec<PathBuf>> {
+        let gone = |path: &Path, cause: String| Error::SourceGone {
+            path: path.to_path_buf(),
+            cause,
+        };
+        for root in self.roots.iter() {
+            let Some(then) = root.stamp else { continue };
+            match self.disk.stamp(&root.path) {
+                Ok(now) if now.same_folder(&then) => {}
+                Ok(_) => {
+                    let cause = "another folder is in its place".to_owned();
+                    return Err(gone(&root.path, cause));
+                }
+                Err(error) => return Err(gone(&root.path, error.to_string())),
+            }
+        }
+        let folders = self.watch.seen.folders.lock();
+        let folders = folders.unwrap_or_else(PoisonError::into_inner);
+        let mut changed = Vec::new();
+        for (path, then) in folders.iter() {
+            let mounted = !self.watch.devices.contains(&then.device);
+            match self.disk.stamp(path) {
+                Ok(now) if now == *then => {}
+                Ok(now) if mounted && now.device != then.device => {
+                    let cause = "the file system mounted there is gone".to_owned();
+                    return Err(gone(path, cause));
+                }
+                Ok(_) => changed.push(path.clone()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    changed.push(path.clone());
+                }
+                Err(error) => return Err(gone(path, error.to_string())),
+            }
+        }
+        Ok(changed)
+    }
 }
 
-/// The paths sorted, each once, none within another; all there, none a link.
-fn roots(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut roots: Vec<PathBuf> = Vec::new();
-    let sorted: BTreeSet<PathBuf> = paths
+/// The paths sorted, each once, none within another; all there. An original behind a link is
+/// refused; anything else that is a link is saved as one, and told.
+fn roots(plan: &BackupPlan, disk: &dyn Disk, watch: &Watch) -> Result<Vec<Root>> {
+    let mut roots: Vec<Root> = Vec::new();
+    let sorted: BTreeSet<PathBuf> = plan
+        .paths
         .iter()
         .map(|path| path.components().collect())
         .collect();
@@ -115,30 +203,73 @@ fn roots(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             path: path.clone(),
             source,
         };
-        let meta = fs::symlink_metadata(&path).map_err(refuse)?;
-        let why = if !path.is_absolute() || path.components().any(|part| part.as_os_str() == "..") {
-            "the path is not absolute"
-        } else if meta.is_symlink() {
-            "it is a symbolic link"
-        } else {
-            if !roots.last().is_some_and(|root| path.starts_with(root)) {
-                roots.push(path);
-            }
+        let invalid = |why| refuse(io::Error::new(io::ErrorKind::InvalidInput, why));
+        if !path.is_absolute() || path.components().any(|part| part.as_os_str() == "..") {
+            return Err(invalid("the path is not absolute"));
+        }
+        if roots.iter().any(|root| path.starts_with(&root.path)) {
             continue;
+        }
+        let name = path
+            .file_name()
+            .ok_or_else(|| invalid("the whole system cannot be backed up"))?
+            .to_owned();
+        let folder = holder(plan, disk, &path).map_err(refuse)?;
+        let node = folder.look(&name).map_err(refuse)?;
+        if node.is_symlink() && watch.is_original(&path) {
+            return Err(invalid("it is a symbolic link"));
+        }
+        let stamp = if node.is_dir() {
+            let opened = folder.open_folder(&name).and_then(|root| root.stamp());
+            Some(opened.map_err(refuse)?)
+        } else {
+            None
         };
-        return Err(refuse(io::Error::new(io::ErrorKind::InvalidInput, why)));
+        roots.push(Root {
+            path,
+            folder,
+            name,
+            stamp,
+        });
     }
     Ok(roots)
 }
 
+/// The folder that a root is in. Within the media folder, which Immich can write to, no link is
+/// followed on the way.
+fn holder(plan: &BackupPlan, disk: &dyn Disk, path: &Path) -> io::Result<Arc<dyn Folder>> {
+    let parent = path.parent().unwrap_or(path);
+    match plan.media.as_deref() {
+        Some(media) if parent.starts_with(media) => {
+            let mut folder = disk.open(media)?;
+            for name in parent.strip_prefix(media).unwrap_or(parent).iter() {
+                folder = folder.open_folder(name)?;
+            }
+            Ok(folder)
+        }
+        _ => disk.open(parent),
+    }
+}
+
 impl Watch {
-    fn skip(&self, path: &Path, reason: Reason) {
+    /// Whether what is at a path cannot be made again. What is not known to be derived is an
+    /// original, where the plan says what is derived.
+    fn is_original(&self, path: &Path) -> bool {
+        let within = |folders: &[PathBuf]| folders.iter().any(|folder| path.starts_with(folder));
+        within(&self.originals) || (!self.derived.is_empty() && !within(&self.derived))
+    }
+
+    fn skip_as(&self, path: &Path, reason: Reason, original: bool) {
         let skipped = Skipped {
-            original: self.originals.iter().any(|folder| path.starts_with(folder)),
+            original,
             path: path.to_path_buf(),
             reason,
         };
         push(&self.seen.skipped, skipped);
+    }
+
+    fn skip(&self, path: &Path, reason: Reason) {
+        self.skip_as(path, reason, self.is_original(path));
     }
 
     fn skip_for(&self, path: &Path, error: &io::Error) {
@@ -147,6 +278,24 @@ impl Watch {
             _ => Reason::Unreadable(error.to_string()),
         };
         self.skip(path, reason);
+    }
+
+    /// A folder that cannot be listed may hold anything: it counts as an original's unless it is
+    /// known to be derived.
+    fn skip_folder(&self, path: &Path, error: &io::Error) {
+        let derived = self.derived.iter().any(|folder| path.starts_with(folder));
+        let reason = match error.kind() {
+            io::ErrorKind::NotFound => Reason::Vanished,
+            _ => Reason::Unreadable(error.to_string()),
+        };
+        self.skip_as(path, reason, !derived);
+    }
+
+    fn note_folder(&self, path: &Path, stamp: FolderStamp) {
+        let within = |folder: &PathBuf| path.starts_with(folder) || folder.starts_with(path);
+        if self.originals.iter().any(within) || !self.devices.contains(&stamp.device) {
+            push(&self.seen.folders, (path.to_path_buf(), stamp));
+        }
     }
 }
 
@@ -160,137 +309,35 @@ impl ReadSource for Source {
     type Open = Watched;
     type Iter = Entries;
 
+    /// For the progress bar only: what cannot be listed is told by the walk that counts.
     fn size(&self) -> RusticResult<Option<u64>> {
-        // What cannot be listed is told by the walk that counts.
-        let sizes = self.walk.build().filter_map(|entry| {
-            let meta = entry.ok()?.metadata().ok()?;
-            meta.is_file().then_some(meta.len())
-        });
-        Ok(Some(sizes.sum()))
+        let mut total = 0;
+        let mut waiting = self.paths.clone();
+        while let Some(path) = waiting.pop() {
+            let Ok(meta) = fs::symlink_metadata(&path) else {
+                continue;
+            };
+            if !self.paths.contains(&path) && self.globs.excludes(&path, meta.is_dir()) {
+                continue;
+            }
+            if meta.is_file() {
+                total += meta.len();
+            } else if meta.is_dir()
+                && let Ok(entries) = fs::read_dir(&path)
+            {
+                waiting.extend(entries.flatten().map(|entry| entry.path()));
+            }
+        }
+        Ok(Some(total))
     }
 
     fn entries(&self) -> Entries {
-        Entries {
-            walk: self.walk.build(),
-            parents: parents(&self.roots).into_iter(),
-            next_parent: None,
-            pending: None,
-            watch: self.watch.clone(),
-        }
-    }
-}
-
-/// All folders above the roots, outermost first.
-fn parents(roots: &[PathBuf]) -> Vec<PathBuf> {
-    let all: BTreeSet<PathBuf> = roots
-        .iter()
-        .flat_map(|root| root.ancestors().skip(1))
-        .filter(|path| path.file_name().is_some())
-        .map(Path::to_path_buf)
-        .collect();
-    all.into_iter().collect()
-}
-
-/// The folders above the roots (so that their owners and modes are kept too), the roots and all
-/// that is in them, sorted by path.
-pub(crate) struct Entries {
-    walk: Walk,
-    parents: std::vec::IntoIter<PathBuf>,
-    next_parent: Option<PathBuf>,
-    pending: Option<ignore::DirEntry>,
-    watch: Watch,
-}
-
-impl Entries {
-    /// The next entry that can be listed; those that cannot are noted.
-    fn next_walked(&mut self) -> Option<ignore::DirEntry> {
-        loop {
-            match self.walk.next()? {
-                Ok(entry) => return Some(entry),
-                Err(error) => {
-                    let path = path_of(&error).unwrap_or_default();
-                    match error.io_error() {
-                        Some(source) => self.watch.skip_for(&path, source),
-                        None => self
-                            .watch
-                            .skip(&path, Reason::Unreadable(error.to_string())),
-                    }
-                }
-            }
-        }
-    }
-
-    /// Parents come before whatever sorts after them: merges the two sorted sequences.
-    fn next_entry(&mut self) -> Option<ignore::DirEntry> {
-        loop {
-            if self.pending.is_none() {
-                self.pending = self.next_walked();
-            }
-            if self.next_parent.is_none() {
-                self.next_parent = self.parents.next();
-            }
-            // At the end of the walk no parent has anything below it.
-            let pending = self.pending.as_ref()?;
-            match self.next_parent.take() {
-                Some(parent) if parent.as_path() < pending.path() => {
-                    match WalkBuilder::new(&parent).max_depth(Some(0)).build().next() {
-                        Some(Ok(entry)) => return Some(entry),
-                        // rustic_core makes up a folder in its place.
-                        _ => continue,
-                    }
-                }
-                later => {
-                    self.next_parent = later;
-                    return self.pending.take();
-                }
-            }
-        }
-    }
-}
-
-/// The path that a walk's error names.
-fn path_of(error: &ignore::Error) -> Option<PathBuf> {
-    match error {
-        ignore::Error::WithPath { path, .. } => Some(path.clone()),
-        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
-            path_of(err)
-        }
-        ignore::Error::Loop { child, .. } => Some(child.clone()),
-        _ => None,
-    }
-}
-
-impl Iterator for Entries {
-    type Item = RusticResult<ReadSourceEntry<Watched>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if self.watch.store.is_broken() {
-                return None;
-            }
-            let entry = self.next_entry()?;
-            let path = entry.path().to_path_buf();
-            match LocalSourceSaveOptions::default().map_entry(entry) {
-                Ok(ReadSourceEntry { node, .. }) => {
-                    if !node.is_dir() {
-                        self.watch.seen.entries.fetch_add(1, Ordering::Relaxed);
-                    }
-                    let open = Some(Watched {
-                        path: path.clone(),
-                        size: node.meta.size,
-                        watch: self.watch.clone(),
-                    });
-                    return Some(Ok(ReadSourceEntry { path, node, open }));
-                }
-                // Gone since it was listed, most likely; the file system knows.
-                Err(error) => match fs::symlink_metadata(&path) {
-                    Err(source) => self.watch.skip_for(&path, &source),
-                    Ok(_) => self
-                        .watch
-                        .skip(&path, Reason::Unreadable(error.to_string())),
-                },
-            }
-        }
+        Entries::new(
+            Arc::clone(&self.disk),
+            Arc::clone(&self.roots),
+            Arc::clone(&self.globs),
+            self.watch.clone(),
+        )
     }
 }
 
@@ -298,6 +345,8 @@ impl Iterator for Entries {
 #[derive(Debug)]
 pub(crate) struct Watched {
     path: PathBuf,
+    folder: Arc<dyn Folder>,
+    name: OsString,
     size: u64,
     watch: Watch,
 }
@@ -306,19 +355,14 @@ impl ReadSourceOpen for Watched {
     type Reader = WatchedFile;
 
     fn open(self) -> RusticResult<WatchedFile> {
-        // Neither follows a link nor waits for a pipe, should the file have become one.
-        let opened = fs::OpenOptions::new()
-            .read(true)
-            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits())
-            .open(&self.path)
-            .and_then(|file| match file.metadata()? {
-                meta if meta.is_file() => Ok((file, meta)),
-                _ => Err(io::Error::other("it is no regular file any more")),
-            });
+        let opened = self
+            .folder
+            .open_file(&self.name)
+            .and_then(|content| Ok((content.stamp()?, content)));
         match opened {
-            Ok((file, meta)) => Ok(WatchedFile {
-                file,
-                begun: stamp(&meta),
+            Ok((begun, content)) => Ok(WatchedFile {
+                content,
+                begun,
                 left: self.size,
                 over: false,
                 what: self,
@@ -340,17 +384,11 @@ impl ReadSourceOpen for Watched {
 /// and its content agree.
 #[derive(Debug)]
 pub(crate) struct WatchedFile {
-    file: File,
+    content: Box<dyn Content>,
     what: Watched,
-    begun: Stamp,
+    begun: FileStamp,
     left: u64,
     over: bool,
-}
-
-type Stamp = (u64, i64, i64);
-
-fn stamp(meta: &fs::Metadata) -> Stamp {
-    (meta.size(), meta.mtime(), meta.mtime_nsec())
 }
 
 impl WatchedFile {
@@ -362,9 +400,16 @@ impl WatchedFile {
     }
 
     fn end(&mut self) -> io::Result<usize> {
-        if !std::mem::replace(&mut self.over, true) {
-            let meta = self.file.metadata()?;
-            if stamp(&meta) != self.begun || meta.size() != self.what.size {
+        if !self.over {
+            let stamp = match self.content.stamp() {
+                Ok(stamp) => stamp,
+                Err(error) => {
+                    self.fail(Reason::Unreadable(error.to_string()));
+                    return Err(error);
+                }
+            };
+            self.over = true;
+            if stamp != self.begun || stamp.0 != self.what.size {
                 push(&self.what.watch.seen.changed, self.what.path.clone());
             }
         }
@@ -383,7 +428,7 @@ impl Read for WatchedFile {
         let Some(part) = buf.get_mut(..most) else {
             return Ok(0);
         };
-        match self.file.read(part) {
+        match self.content.read(part) {
             Ok(0) => {
                 self.fail(Reason::Shrank);
                 Err(io::Error::from(io::ErrorKind::UnexpectedEof))

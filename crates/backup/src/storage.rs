@@ -8,6 +8,7 @@
 mod local;
 mod s3;
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +32,7 @@ pub(crate) struct Fault {
     pub(crate) cause: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FaultKind {
     /// Nobody answers, or only with "try later".
     Unreachable,
@@ -43,6 +44,30 @@ pub(crate) enum FaultKind {
     NoSpace,
     /// This one file is not there or cannot be read; others may be.
     File,
+    /// This one file is in an archive that has to be asked for it days before.
+    Archived,
+    /// The bucket is in another region: this one, if the server told.
+    WrongRegion(Option<String>),
+    /// This machine's clock and the server's differ: by so many seconds ours is ahead, if the
+    /// server told its time.
+    ClockSkewed(Option<i64>),
+    /// The account may not spend more, or has been closed for not paying.
+    SpendingCap,
+    /// The key may do something, but not list what is in the bucket.
+    MayNotList,
+    /// The bucket takes only what is sent with a checksum that this was sent without.
+    ChecksumMissing,
+    /// Nobody that this machine trusts vouches for the server.
+    Certificate,
+    /// The server answers that it has too much to do.
+    Busy,
+}
+
+impl FaultKind {
+    /// Whether it is of one file, and others may be reached.
+    fn is_of_one_file(&self) -> bool {
+        matches!(self, Self::File | Self::Archived)
+    }
 }
 
 impl Fault {
@@ -80,14 +105,14 @@ pub(crate) fn open(address: &Address, patience: std::time::Duration) -> Result<S
                 .map_err(|fault| crate::cause::from_fault(&location, fault))?,
         ),
     };
-    Ok(Store(Arc::new(Inner {
-        storage,
-        location,
-        failed: Mutex::new(None),
-        full: AtomicBool::new(false),
-        hold_snapshots: AtomicBool::new(false),
-        last_snapshot: Mutex::new(None),
-    })))
+    Ok(Store::new(storage, location))
+}
+
+/// The storage in a folder, for tests to put something before it.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) fn local(path: &std::path::Path) -> Box<dyn Storage> {
+    Box::new(local::Folder::new(path).unwrap())
 }
 
 /// A [`Storage`] as rustic_core wants it.
@@ -103,10 +128,26 @@ struct Inner {
     /// No space: reading is still possible, writing is not tried any more.
     full: AtomicBool,
     hold_snapshots: AtomicBool,
+    held: Mutex<HashMap<Id, Bytes>>,
+    /// Index and snapshot files that were written through this store, with their sizes.
+    written: Mutex<Vec<(FileType, Id, u32)>>,
     last_snapshot: Mutex<Option<Id>>,
 }
 
 impl Store {
+    pub(crate) fn new(storage: Box<dyn Storage>, location: String) -> Self {
+        Self(Arc::new(Inner {
+            storage,
+            location,
+            failed: Mutex::new(None),
+            full: AtomicBool::new(false),
+            hold_snapshots: AtomicBool::new(false),
+            held: Mutex::default(),
+            written: Mutex::default(),
+            last_snapshot: Mutex::new(None),
+        }))
+    }
+
     /// The address, without secrets.
     pub(crate) fn location(&self) -> &str {
         &self.0.location
@@ -124,7 +165,13 @@ impl Store {
 
     /// All files of a type with their sizes.
     pub(crate) fn files(&self, tpe: FileType) -> Result<Vec<(Id, u32)>, Fault> {
-        self.attempt(false, |storage| storage.list(tpe))
+        let mut files = self.attempt(false, |storage| storage.list(tpe))?;
+        if tpe == FileType::Snapshot {
+            let size = |content: &Bytes| u32::try_from(content.len()).unwrap_or(u32::MAX);
+            let held = lock(&self.0.held);
+            files.extend(held.iter().map(|(id, content)| (*id, size(content))));
+        }
+        Ok(files)
     }
 
     /// Removes a file.
@@ -132,13 +179,30 @@ impl Store {
         self.attempt(true, |storage| storage.remove(tpe, id))
     }
 
-    /// While the guard lives, writing a snapshot file does nothing.
+    /// While the guard lives, snapshot files are kept in memory, where they can be read.
     ///
     /// rustic_core's archiver writes the snapshot as its last step, before anyone can look at what
-    /// the archiver left out. Held back, the snapshot is written once, with its final tags.
+    /// the archiver left out. Held back, the snapshot is written once, with its final tags, and
+    /// the next walk can be compared with it.
     pub(crate) fn hold_snapshots(&self) -> HoldSnapshots<'_> {
         self.0.hold_snapshots.store(true, Ordering::SeqCst);
         HoldSnapshots(self)
+    }
+
+    /// The first index or snapshot file that was written through this store and is not listed, or
+    /// not in its full length.
+    pub(crate) fn lost_write(&self) -> Result<Option<(FileType, Id)>, Fault> {
+        let written = lock(&self.0.written).clone();
+        for tpe in [FileType::Index, FileType::Snapshot] {
+            let listed: HashMap<Id, u32> = self.files(tpe)?.into_iter().collect();
+            let lost = written
+                .iter()
+                .find(|(kind, id, size)| *kind == tpe && listed.get(id) != Some(size));
+            if let Some((tpe, id, _)) = lost {
+                return Ok(Some((*tpe, *id)));
+            }
+        }
+        Ok(None)
     }
 
     /// The id of the snapshot that was written last through this store.
@@ -157,7 +221,7 @@ impl Store {
             return Err(fault);
         }
         act(self.0.storage.as_ref()).inspect_err(|fault| {
-            if fault.kind != FaultKind::File {
+            if !fault.kind.is_of_one_file() {
                 if fault.kind == FaultKind::NoSpace {
                     self.0.full.store(true, Ordering::SeqCst);
                 }
@@ -179,6 +243,7 @@ pub(crate) struct HoldSnapshots<'a>(&'a Store);
 impl Drop for HoldSnapshots<'_> {
     fn drop(&mut self) {
         self.0.0.hold_snapshots.store(false, Ordering::SeqCst);
+        lock(&self.0.0.held).clear();
     }
 }
 
@@ -207,6 +272,11 @@ impl ReadBackend for Store {
     }
 
     fn read_full(&self, tpe: FileType, id: &Id) -> RusticResult<Bytes> {
+        if tpe == FileType::Snapshot
+            && let Some(content) = lock(&self.0.held).get(id)
+        {
+            return Ok(content.clone());
+        }
         self.attempt(false, |storage| storage.read(tpe, id, None))
             .map_err(|fault| rustic("read", tpe, id, fault))
     }
@@ -250,15 +320,23 @@ impl WriteBackend for Store {
     ) -> RusticResult<()> {
         if tpe == FileType::Snapshot {
             if self.0.hold_snapshots.load(Ordering::SeqCst) {
+                let content = content.into_vec().concat();
+                lock(&self.0.held).insert(*id, content.into());
                 return Ok(());
             }
             *lock(&self.0.last_snapshot) = Some(*id);
         }
+        let size = u32::try_from(content.size()).unwrap_or(u32::MAX);
         self.attempt(true, |storage| storage.write(tpe, id, content))
-            .map_err(|fault| rustic("write", tpe, id, fault))
+            .map_err(|fault| rustic("write", tpe, id, fault))?;
+        if matches!(tpe, FileType::Index | FileType::Snapshot) {
+            lock(&self.0.written).push((tpe, *id, size));
+        }
+        Ok(())
     }
 
     fn remove(&self, tpe: FileType, id: &Id, _cacheable: bool) -> RusticResult<()> {
+        lock(&self.0.written).retain(|(kind, written, _)| (*kind, *written) != (tpe, *id));
         self.delete(tpe, id)
             .map_err(|fault| rustic("remove", tpe, id, fault))
     }

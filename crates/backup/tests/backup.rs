@@ -49,6 +49,7 @@ fn the_report_counts_what_is_new_changed_and_known() {
 fn snapshots_are_found_by_name_and_by_what_they_are() {
     let the_box = Box::new();
     the_box.write("upload/one.jpg", b"one");
+    the_box.write_dump();
     let repository = the_box.open();
     assert_eq!(
         snapshot::latest(&repository, &Filter::default()).unwrap(),
@@ -89,7 +90,7 @@ fn snapshots_are_found_by_name_and_by_what_they_are() {
     assert_eq!(first.label, "family");
     assert_eq!(first.host, "box");
     assert_eq!(first.description.as_deref(), Some("before the holidays"));
-    assert_eq!((first.files, first.bytes), (Some(1), Some(3)));
+    assert_eq!((first.files, first.bytes), (Some(2), Some(7)));
     assert!(matches!(
         snapshot::find(&repository, ""),
         Err(Error::NoSnapshot { .. })

@@ -140,8 +140,8 @@ fn what_stands_in_the_way_is_replaced_but_never_a_folder() {
     let Error::RestoreIncomplete(report) = error else {
         panic!("{error:?}")
     };
-    assert_eq!(report.problems.len(), 1);
-    assert_eq!(report.problems[0].path, dest.join("upload/folder.jpg"));
+    assert_eq!(report.losses.len(), 1);
+    assert_eq!(report.losses[0].path, dest.join("upload/folder.jpg"));
     assert_eq!(fs::read(dest.join("upload/photo.jpg")).unwrap(), b"photo");
     assert!(
         fs::symlink_metadata(dest.join("upload/photo.jpg"))
@@ -187,12 +187,16 @@ fn a_damaged_pack_costs_its_files_and_no_others() {
     let Error::RestoreIncomplete(report) = error else {
         panic!("{error:?}")
     };
-    let damaged: Vec<&Path> = report
-        .problems
+    let lost: Vec<_> = report
+        .losses
         .iter()
-        .map(|problem| problem.path.as_path())
+        .map(|loss| (loss.path.clone(), loss.in_snapshot.clone(), loss.is_folder))
         .collect();
-    assert_eq!(damaged, [dest.join("upload/two.jpg")]);
+    let two = "upload/two.jpg";
+    assert_eq!(lost, [(dest.join(two), the_box.media().join(two), false)]);
+    assert!(report.problems.is_empty());
+    // Neither empty nor in part, under whatever name.
+    assert_eq!(fs::read_dir(dest.join("upload")).unwrap().count(), 1);
     let (was, is) = (
         the_box.media().join("upload/one.jpg"),
         dest.join("upload/one.jpg"),
@@ -217,4 +221,98 @@ fn a_path_that_is_not_in_the_snapshot_is_named() {
     .unwrap_err();
     assert!(matches!(error, Error::NotInSnapshot { .. }), "{error:?}");
     assert!(!the_box.path("restored").exists());
+}
+
+#[test]
+fn a_lost_file_leaves_nothing_under_its_name_and_all_others_come_back() {
+    let the_box = Box::new();
+    the_box.write("upload/one.jpg", noise(1, 100_000));
+    let repository = the_box.open();
+    snapshot::run(&repository, &the_box.plan()).unwrap();
+    let before = common::packs(&the_box.repo());
+    the_box.write("upload/two.jpg", noise(2, 2_000_000));
+    the_box.write("library/three.jpg", noise(3, 1_000_000));
+    let snapshot = snapshot::run(&repository, &the_box.plan())
+        .unwrap()
+        .snapshot;
+    // The pack with the content of the two is gone.
+    let pack = common::packs(&the_box.repo())
+        .into_iter()
+        .filter(|pack| !before.contains(pack))
+        .max_by_key(|pack| fs::metadata(pack).unwrap().len())
+        .unwrap();
+    fs::remove_file(pack).unwrap();
+
+    // What an earlier run left of them counts as little: empty, or without its end.
+    let dest = the_box.path("restored");
+    fs::create_dir_all(dest.join("upload")).unwrap();
+    fs::create_dir_all(dest.join("library")).unwrap();
+    fs::write(dest.join("upload/two.jpg"), b"").unwrap();
+    fs::write(dest.join("library/three.jpg"), &noise(3, 1_000_000)[..1000]).unwrap();
+    for _ in 0..2 {
+        let error = restore::run(
+            &the_box.open(),
+            &snapshot,
+            &the_box.media(),
+            &dest,
+            &RestoreOptions::default(),
+        )
+        .unwrap_err();
+        let Error::RestoreIncomplete(report) = error else {
+            panic!("{error:?}")
+        };
+        let lost: Vec<_> = report
+            .losses
+            .iter()
+            .map(|loss| loss.in_snapshot.clone())
+            .collect();
+        let media = the_box.media();
+        assert_eq!(
+            lost,
+            [
+                media.join("library/three.jpg"),
+                media.join("upload/two.jpg")
+            ]
+        );
+        assert!(report.losses.iter().all(|loss| !loss.why.is_empty()));
+        assert_eq!(
+            fs::read(dest.join("upload/one.jpg")).unwrap(),
+            noise(1, 100_000)
+        );
+        assert_eq!(fs::read_dir(dest.join("upload")).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(dest.join("library")).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_restore_that_was_cut_goes_on_with_what_it_had_and_leaves_no_part_behind() {
+    let the_box = Box::new();
+    let film = the_box.write("upload/film.mov", noise(7, 30_000_000));
+    let repository = the_box.open();
+    let snapshot = snapshot::run(&repository, &the_box.plan())
+        .unwrap()
+        .snapshot;
+    let dest = the_box.path("restored");
+    let restore = || {
+        restore::run(
+            &repository,
+            &snapshot,
+            &the_box.media(),
+            &dest,
+            &RestoreOptions::default(),
+        )
+        .unwrap()
+    };
+    restore();
+    let restored = dest.join("upload/film.mov");
+    let cut = fs::File::options().write(true).open(&restored).unwrap();
+    cut.set_len(20_000_000).unwrap();
+    let names = || -> Vec<_> {
+        let entries = fs::read_dir(dest.join("upload")).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect()
+    };
+    let report = restore();
+    assert!(report.bytes_kept > 10_000_000, "{report:?}");
+    assert_eq!(names(), ["film.mov"]);
+    assert!(fs::read(film).unwrap() == fs::read(restored).unwrap());
 }

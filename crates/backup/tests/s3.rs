@@ -143,6 +143,7 @@ impl Cloud {
 fn everything_goes_to_a_bucket_and_comes_back() {
     let cloud = Cloud::new();
     odd_things(&cloud.the_box);
+    cloud.the_box.write_dump();
     let cached = OpenOptions {
         cache_dir: Some(cloud.the_box.path("cache")),
         ..options()
@@ -459,6 +460,7 @@ fn a_web_server_is_not_taken_for_a_damaged_repository() {
 fn a_cache_damaged_by_a_power_cut_is_dropped() {
     let cloud = Cloud::new();
     cloud.the_box.write("upload/photo.jpg", noise(1, 1_000));
+    cloud.the_box.write_dump();
     let cache = cloud.the_box.path("cache");
     let cached = OpenOptions {
         cache_dir: Some(cache.clone()),

@@ -46,6 +46,7 @@ fn an_original_that_cannot_be_read_fails_the_backup_and_the_rest_is_saved() {
     as_ordinary_user();
     let the_box = Box::new();
     the_box.write("upload/good.jpg", noise(1, 1000));
+    the_box.write_dump();
     let repository = the_box.open();
     let complete = snapshot::run(&repository, &the_box.plan())
         .unwrap()

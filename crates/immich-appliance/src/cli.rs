@@ -39,7 +39,7 @@ where
 }
 
 /// The exit codes that this command ends with.
-pub const EXITS: [Exit; 12] = [
+pub const EXITS: [Exit; 13] = [
     Exit::Done,
     Exit::Failed,
     Exit::Usage,
@@ -52,6 +52,7 @@ pub const EXITS: [Exit; 12] = [
     Exit::Refused,
     Exit::DriveLocked,
     Exit::Busy,
+    Exit::WithLosses,
 ];
 
 /// The photo server that a family owns: unlock, start, back up, recover.

@@ -22,6 +22,8 @@ use cli::{
 use run::Run;
 
 fn main() -> ExitCode {
+    // A core dump would hold keys. Where it cannot be forbidden, the work matters more.
+    let _ = appliance_secret::protect_process();
     let cli = Cli::parse();
     let json = cli.global.json;
     conclude(dispatch(&cli), json, meaning::known)

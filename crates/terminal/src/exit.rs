@@ -35,11 +35,13 @@ pub enum Exit {
     NotReleased = 12,
     /// The card is faulty, or holds something other than the image.
     FaultyCard = 13,
+    /// What could be brought back is back, and something is lost.
+    WithLosses = 14,
 }
 
 impl Exit {
     /// Every exit code, in order.
-    pub const ALL: [Exit; 14] = [
+    pub const ALL: [Exit; 15] = [
         Exit::Done,
         Exit::Failed,
         Exit::Usage,
@@ -54,6 +56,7 @@ impl Exit {
         Exit::Busy,
         Exit::NotReleased,
         Exit::FaultyCard,
+        Exit::WithLosses,
     ];
 
     /// The number that the process exits with.
@@ -78,6 +81,7 @@ impl Exit {
             Exit::Busy => "busy",
             Exit::NotReleased => "not-released",
             Exit::FaultyCard => "faulty-card",
+            Exit::WithLosses => "with-losses",
         }
     }
 
@@ -105,6 +109,9 @@ impl Exit {
             Exit::Busy => "Another run of the tool is at work.",
             Exit::NotReleased => "The image is damaged, or is not the one that was released.",
             Exit::FaultyCard => "The card is faulty, or holds something other than the image.",
+            Exit::WithLosses => {
+                "Everything that could be brought back is back; the report lists what is lost."
+            }
         }
     }
 

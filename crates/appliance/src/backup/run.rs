@@ -3,21 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use appliance_backup::Error as BackupError;
-use appliance_backup::snapshot::{self, BackupPlan, BackupReport, Reason, Skipped};
+use appliance_backup::names::display_name;
+use appliance_backup::snapshot::{self, BackupPlan, BackupReport, Skipped};
 use appliance_config::Scope;
 use appliance_drive::layout;
 use appliance_immich::database::{Dump, DumpLedger, DumpPurpose, DumpRequest};
-use appliance_immich::media::{self, BACKUPS, FOLDERS};
+use appliance_immich::media::{self, BACKUPS, FOLDERS, Folder, FolderKind};
 use jiff::{Timestamp, Zoned};
 use uuid::Uuid;
 
-use super::repository;
+use super::{expected, repository};
 use crate::error::{Context as _, FailureClass, Refused, in_one_line};
-use crate::immich::units;
+use crate::immich::{start, units};
 use crate::memory::{Age, FailedBackup, GoodBackup};
 use crate::recover::progress;
 use crate::size::size;
 use crate::{Appliance, Result};
+
+/// With fewer photos than this, most of them may well have been deleted on purpose.
+const WORTH_COMPARING: u64 = 20;
 
 /// How a backup is made.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,7 +71,7 @@ pub fn run(appliance: &Appliance, options: &RunOptions) -> Result<Backup> {
         return Ok(Backup::YoungEnough { hours });
     }
     let scope = options.scope.unwrap_or(appliance.settings.backup.scope);
-    let outcome = carry_out(appliance, &target, scope);
+    let outcome = carry_out(appliance, &target, drive, scope);
     remember(appliance, drive, &address, &outcome)?;
     Ok(Backup::Made(Box::new(outcome?)))
 }
@@ -101,21 +105,39 @@ fn young_enough(
 fn carry_out(
     appliance: &Appliance,
     target: &appliance_backup::Target,
+    drive: Uuid,
     scope: Scope,
 ) -> Result<Made> {
     refuse_unfinished_recovery(appliance)?;
     let options = repository::options(appliance);
     let repository = appliance_backup::Repository::open(target, &options)?;
     let dump = dump(appliance)?;
+    refuse_loss(appliance, drive, &dump)?;
     appliance.say("Backing up the files …");
-    let snapshot = match snapshot::run(&repository, &plan(appliance, scope)) {
+    let plan = BackupPlan {
+        expected: Some(expected::expected(appliance, &dump.verified)?),
+        ..plan(appliance, scope)
+    };
+    let snapshot = match snapshot::run(&repository, &plan) {
         Err(BackupError::UnreadableOriginals(report)) => {
-            list_skipped(appliance, &report.skipped);
+            for lack in report.lacking() {
+                let path = display_name(&lack.path);
+                appliance.warn(format!(
+                    "ORIGINAL {path} is not in the backup: {}",
+                    lack.why
+                ));
+            }
             return Err(BackupError::UnreadableOriginals(report).into());
         }
         other => other?,
     };
     list_skipped(appliance, &snapshot.skipped);
+    if !snapshot.packs.is_whole() {
+        appliance.warn(
+            "the repository has lost packs of earlier backups; immich-appliance backup check says \
+             which snapshots suffer",
+        );
+    }
     Ok(Made {
         repository: repository.location().to_owned(),
         dump,
@@ -138,6 +160,37 @@ fn refuse_unfinished_recovery(appliance: &Appliance) -> Result<()> {
             "finish it with: immich-appliance recover --drive DEVICE --from {} --snapshot {}",
             progress.repository, progress.snapshot
         ),
+    )
+    .into())
+}
+
+/// A database that lost its users, or most of what it knew, is not what the photos belong to: it
+/// must not become the latest backup, from which the next recovery would be made.
+fn refuse_loss(appliance: &Appliance, drive: Uuid, dump: &Dump) -> Result<()> {
+    let counts = dump.verified.counts();
+    let what = if counts.users() == 0 && start::holds_originals(appliance) {
+        "the media folder holds photos, and the database has no user".to_owned()
+    } else {
+        let memory = appliance.memory()?;
+        let before = memory
+            .last_backups_of(drive)
+            .and_then(|history| history.last_good.as_ref())
+            .and_then(|good| good.counts.get("assets").copied())
+            .unwrap_or_default();
+        if before < WORTH_COMPARING || counts.assets() * 2 >= before {
+            return Ok(());
+        }
+        format!(
+            "the last good backup of this drive knew {before} photos and videos, and the database \
+             now knows {}",
+            counts.assets()
+        )
+    };
+    Err(Refused::new(
+        FailureClass::Refused,
+        format!("not backing up: {what}"),
+        "look into Immich first; if the photos are gone, recover them: immich-appliance recover; \
+         if this is as it should be, begin a new repository: immich-appliance backup init",
     )
     .into())
 }
@@ -172,10 +225,18 @@ fn plan(appliance: &Appliance, scope: Scope) -> BackupPlan {
     BackupPlan {
         paths: paths(&appliance.paths.mount_point, media, scope),
         excludes: appliance.settings.backup.exclude.clone(),
-        originals: BackupPlan::originals_in(media),
+        originals: folders(media, FolderKind::Original),
+        derived: folders(media, FolderKind::Derived),
+        media: Some(media.clone()),
         label: Some("immich-appliance".into()),
         ..BackupPlan::default()
     }
+}
+
+fn folders(media: &Path, kind: FolderKind) -> Vec<PathBuf> {
+    Folder::of_kind(kind)
+        .map(|folder| folder.path(media))
+        .collect()
 }
 
 fn paths(mount_point: &Path, media: &Path, scope: Scope) -> Vec<PathBuf> {
@@ -193,15 +254,11 @@ fn paths(mount_point: &Path, media: &Path, scope: Scope) -> Vec<PathBuf> {
 
 fn list_skipped(appliance: &Appliance, skipped: &[Skipped]) {
     for skipped in skipped {
-        let why = match &skipped.reason {
-            Reason::Vanished => "gone before it was read".to_owned(),
-            Reason::Shrank => "changed while it was read".to_owned(),
-            Reason::Unreadable(why) => format!("cannot be read: {why}"),
-        };
         let kind = if skipped.original { "ORIGINAL " } else { "" };
         appliance.warn(format!(
-            "{kind}{} is not in the backup: {why}",
-            skipped.path.display()
+            "{kind}{} is not in the backup as it should be: {}",
+            display_name(&skipped.path),
+            skipped.reason
         ));
     }
 }

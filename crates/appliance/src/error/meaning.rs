@@ -73,6 +73,10 @@ impl Error {
             Error::Lock(error) => lock(error),
             Error::Backup(error) => backup(error),
             Error::Tailnet(error) => tailnet::meaning(error),
+            Error::Destination(_) => helped(
+                FailureClass::Refused,
+                "name a folder outside of the drive's, for example /root/restored",
+            ),
             Error::SecretSource(_) => plain(FailureClass::Usage),
             Error::Location(_) => helped(
                 FailureClass::Usage,
@@ -129,7 +133,8 @@ fn find(error: &FindError) -> Meaning {
         FindError::Unrecognised { device, .. } => helped(
             FailureClass::BlankDrive,
             format!(
-                "if it was the photo drive: immich-appliance drive header restore {}",
+                "if it was the photo drive: immich-appliance drive header restore {0}; if nobody \
+                 needs what is on it: immich-appliance drive create {0}",
                 device.display()
             ),
         ),
@@ -279,6 +284,47 @@ fn backup(error: &BackupError) -> Meaning {
         BackupError::Unreachable { .. } => helped(
             FailureClass::Failed,
             "check the network and the server, then run the same command again; nothing is lost",
+        ),
+        BackupError::WrongRegion { right, .. } => helped(
+            FailureClass::Failed,
+            format!(
+                "name the region: immich-appliance backup init REPOSITORY --region {}",
+                right.as_deref().unwrap_or("REGION")
+            ),
+        ),
+        BackupError::ClockSkewed { .. } => helped(
+            FailureClass::Failed,
+            "set the clock: sudo timedatectl set-ntp true; then run the same command again",
+        ),
+        BackupError::SpendingCap { .. } => helped(
+            FailureClass::Failed,
+            "raise the limit of the account with your storage provider",
+        ),
+        BackupError::MayNotList { .. } => helped(
+            FailureClass::Failed,
+            "give the access key the right to list the bucket (s3:ListBucket)",
+        ),
+        BackupError::ChecksumMissing { .. } => helped(
+            FailureClass::Failed,
+            "use a bucket without Object Lock, or another storage provider",
+        ),
+        BackupError::Certificate { .. } => helped(
+            FailureClass::Failed,
+            "check the clock and the address; a certificate of your own must be among those that \
+             the system trusts",
+        ),
+        BackupError::Archived { .. } => helped(
+            FailureClass::Failed,
+            "bring the files back from the archive with the tools of your storage provider, then \
+             run the same command again",
+        ),
+        BackupError::Busy { .. } => helped(
+            FailureClass::Busy,
+            "wait a few minutes, then run the same command again",
+        ),
+        BackupError::SourceGone { .. } => helped(
+            FailureClass::Failed,
+            "check the drive's cable and power, then: immich-appliance unlock --start",
         ),
         BackupError::Denied { .. } => helped(
             FailureClass::Failed,

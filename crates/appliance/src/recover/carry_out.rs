@@ -1,7 +1,6 @@
 //! The steps of a recovery, carried out.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use appliance_backup::restore::{self, RestoreOptions};
 use appliance_drive::find::Wanted;
@@ -11,9 +10,11 @@ use appliance_immich::media::{self, BACKUPS};
 use appliance_secret::Secret;
 use secrecy::ExposeSecret as _;
 
+use super::losses::{self, Losses, Lost};
 use super::{Recovery, RecoveryStep, compare};
 use crate::Result;
 use crate::backup::repository;
+use crate::backup::restore::whole_or_not;
 use crate::dialogue::Consent;
 use crate::drive::{create, folders, unlock};
 use crate::error::{Context as _, FailureClass, Refused, in_one_line};
@@ -51,22 +52,22 @@ impl Recovery<'_> {
     }
 
     fn restore_files(&mut self) -> Result<()> {
-        let media_folder = &self.appliance.settings.immich.media_folder;
-        let Some(root) = drive_root(&self.snapshot.paths, media_folder) else {
-            return Err(Refused::new(
-                FailureClass::Failed,
-                format!("the snapshot holds no folder {media_folder}"),
-                "see what is in it with: immich-appliance backup ls",
-            )
-            .into());
-        };
-        let report = restore::run(
+        let appliance = self.appliance;
+        let report = whole_or_not(restore::run(
             &self.repository,
             &self.snapshot,
-            &root,
-            &self.appliance.paths.mount_point,
+            &self.library.root,
+            &appliance.paths.mount_point,
             &RestoreOptions::default(),
-        )?;
+        ))?;
+        let losses = Losses {
+            lost: report.losses.iter().map(Lost::from).collect(),
+        };
+        for lost in &losses.lost {
+            appliance.warn(format!("{} did not come back: {}", lost.path, lost.why));
+        }
+        // Kept on the drive: a run that goes on later tells of them, too.
+        losses::document(&appliance.paths).write(&losses)?;
         self.recovered.files_restored = report.files_restored;
         self.recovered.files_kept = report.files_kept;
         self.recovered.bytes = report.bytes_restored + report.bytes_kept;
@@ -131,6 +132,8 @@ impl Recovery<'_> {
             .into_iter()
             .map(|missing| missing.path)
             .collect();
+        let losses = losses::document(&appliance.paths).read()?;
+        self.recovered.losses = losses.unwrap_or_default().lost;
         self.recovered.dump = Some(dump.path().to_owned());
         self.recovered.address = appliance.addresses();
         Ok(())
@@ -196,37 +199,4 @@ fn for_people(counts: &Counts) -> BTreeMap<String, u64> {
     ]
     .map(|(what, count)| (what.to_owned(), count))
     .into()
-}
-
-/// Where the drive was mounted when the snapshot was taken: the folder that holds the media
-/// folder. It may have been another one than here.
-fn drive_root(paths: &[PathBuf], media_folder: &str) -> Option<PathBuf> {
-    paths.iter().find_map(|path| {
-        let inside = path
-            .ancestors()
-            .find(|ancestor| ancestor.ends_with(media_folder))?;
-        inside.parent().map(Path::to_owned)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_old_mount_point_is_told_from_what_the_snapshot_holds() {
-        let essential =
-            ["/srv/photos/immich_data/upload", "/srv/photos/secrets"].map(PathBuf::from);
-        assert_eq!(
-            drive_root(&essential, "immich_data"),
-            Some("/srv/photos".into())
-        );
-        let everything =
-            ["/mnt/immich_drive/secrets", "/mnt/immich_drive/immich_data"].map(PathBuf::from);
-        assert_eq!(
-            drive_root(&everything, "immich_data"),
-            Some("/mnt/immich_drive".into())
-        );
-        assert_eq!(drive_root(&[PathBuf::from("/home")], "immich_data"), None);
-    }
 }

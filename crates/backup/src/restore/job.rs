@@ -12,9 +12,10 @@ use nix::sys::stat::{Mode, SFlag, mknod};
 use rustic_core::TreeId;
 use rustic_core::repofile::{Node, NodeType};
 
-use super::{Problem, RestoreOptions, RestoreReport, metadata};
+use super::{Loss, Problem, RestoreOptions, RestoreReport, metadata};
 use crate::error::{Error, Result};
 use crate::mode;
+use crate::names::display_name;
 use crate::progress::{PhaseSink, Unit};
 use crate::repository::{Indexed, Repository};
 use crate::snapshot::{Snapshot, node_at};
@@ -28,14 +29,18 @@ const FROM_DISK: usize = 2;
 /// directly into `dest` (which takes its owner, mode and times too), a single file goes to
 /// `dest/<its name>`.
 ///
+/// One thing that cannot be restored does not keep the others from it: it is listed, and under its
+/// name stands nothing, as a file of zero bytes or without its end would count as present.
+///
 /// Safe to repeat: what has the right content already is kept, every other part of a file is
-/// written. All content is compared with its checksum, be it read from the repository or found at
+/// written (under another name, until it is whole). All content is compared with its checksum, be it read from the repository or found at
 /// the destination. Nothing else in `dest` is removed. Modes, times, extended attributes and (by
 /// number) owners come back; everything is on the disk at the end.
 ///
 /// # Errors
-/// [`Error::RestoreIncomplete`] with the report if single things failed; [`Error::Destination`] if
-/// the disk is full; else what befell the repository.
+/// [`Error::RestoreIncomplete`] with the report if single things failed, everything else being
+/// there; [`Error::Destination`] if the disk is full or read-only; else what befell the whole
+/// repository.
 pub fn run(
     repository: &Repository,
     snapshot: &Snapshot,
@@ -57,6 +62,11 @@ pub fn run(
         phase,
         stop: AtomicBool::new(false),
         state: Mutex::default(),
+        dest: dest.to_path_buf(),
+        path: match root.subtree {
+            Some(_) => path.to_path_buf(),
+            None => path.parent().unwrap_or(path).to_path_buf(),
+        },
     };
     let (send, receive) = sync_channel(64);
     let receive = Mutex::new(receive);
@@ -92,10 +102,11 @@ pub fn run(
     job.phase.finish();
     let mut report = std::mem::take(&mut job.lock().report);
     report.duration = begin.elapsed();
-    if report.problems.is_empty() {
+    if report.problems.is_empty() && report.losses.is_empty() {
         Ok(report)
     } else {
         report.problems.sort_by(|a, b| a.path.cmp(&b.path));
+        report.losses.sort_by(|a, b| a.path.cmp(&b.path));
         Err(Error::RestoreIncomplete(Box::new(report)))
     }
 }
@@ -135,6 +146,9 @@ pub(super) struct Job<'a> {
     pub(super) phase: Arc<dyn PhaseSink>,
     stop: AtomicBool,
     state: Mutex<State>,
+    dest: PathBuf,
+    /// The folder of the snapshot that goes to `dest`.
+    path: PathBuf,
 }
 
 #[derive(Default)]
@@ -171,11 +185,12 @@ pub(super) enum Failure {
     /// Nothing can be restored any more.
     Fatal(Error),
     /// This one thing cannot.
-    Problem(String),
+    Loss(String),
 }
 
 impl Failure {
-    /// A failure to `what` the destination, which may be the whole disk's.
+    /// A failure to `what` the destination, which may be the whole disk's: full, read-only, gone.
+    /// A bad spot of the disk costs what would be written there.
     pub(super) fn io(what: &str, path: &Path, error: io::Error) -> Self {
         use io::ErrorKind as Kind;
         let disk = matches!(
@@ -183,12 +198,12 @@ impl Failure {
             Kind::StorageFull | Kind::QuotaExceeded | Kind::ReadOnlyFilesystem
         ) || matches!(
             error.raw_os_error(),
-            Some(nix::libc::EIO | nix::libc::ENODEV)
+            Some(nix::libc::ENODEV | nix::libc::ENXIO)
         );
         if disk {
             Self::Fatal(destination(path)(error))
         } else {
-            Self::Problem(format!("cannot {what} it: {error}"))
+            Self::Loss(format!("cannot {what} it: {error}"))
         }
     }
 }
@@ -210,23 +225,36 @@ impl Job<'_> {
         count(&mut self.lock().report);
     }
 
-    fn note(&self, path: &Path, failure: Failure) {
-        let mut state = self.lock();
+    fn stop_for(&self, error: Error) {
+        self.lock().fatal.get_or_insert(error);
+        self.stop.store(true, Ordering::SeqCst);
+    }
+
+    fn lose(&self, path: &Path, is_folder: bool, failure: Failure) {
         match failure {
-            Failure::Problem(what) => state.report.problems.push(Problem {
-                path: path.to_path_buf(),
-                what,
-            }),
-            Failure::Fatal(error) => {
-                state.fatal.get_or_insert(error);
-                self.stop.store(true, Ordering::SeqCst);
+            Failure::Loss(why) => {
+                let within = path.strip_prefix(&self.dest).unwrap_or(path);
+                let loss = Loss {
+                    in_snapshot: self.path.join(within),
+                    path: path.to_path_buf(),
+                    is_folder,
+                    why,
+                };
+                self.lock().report.losses.push(loss);
             }
+            Failure::Fatal(error) => self.stop_for(error),
         }
     }
 
     fn set_metadata(&self, path: &Path, node: &Node) {
         for failure in metadata::apply(path, node, self.options.owners) {
-            self.note(path, failure);
+            match failure {
+                Failure::Loss(what) => self.lock().report.problems.push(Problem {
+                    path: path.to_path_buf(),
+                    what,
+                }),
+                Failure::Fatal(error) => self.stop_for(error),
+            }
         }
     }
 
@@ -255,7 +283,7 @@ impl Job<'_> {
                         report.bytes_kept += done.bytes_kept;
                     });
                 }
-                Err(failure) => self.note(&item.path, failure),
+                Err(failure) => self.lose(&item.path, false, failure),
             }
         }
     }
@@ -267,9 +295,9 @@ impl Job<'_> {
             Ok(tree) => tree,
             Err(Error::Damaged { cause, .. }) => {
                 let what = format!("what it holds cannot be read: {cause}");
-                return self.note(dest, Failure::Problem(what));
+                return self.lose(dest, true, Failure::Loss(what));
             }
-            Err(error) => return self.note(dest, Failure::Fatal(error)),
+            Err(error) => return self.stop_for(error),
         };
         for node in tree.nodes {
             if self.stopped() {
@@ -279,7 +307,8 @@ impl Job<'_> {
             let mut parts = Path::new(&name).components();
             let (Some(Component::Normal(_)), None) = (parts.next(), parts.next()) else {
                 let what = "its name in the snapshot is no file name".to_owned();
-                self.note(dest, Failure::Problem(what));
+                let shown = dest.join(display_name(&name).replace('/', "\\x2f"));
+                self.lose(&shown, node.is_dir(), Failure::Loss(what));
                 continue;
             };
             self.entry(dest.join(name), node, walk);
@@ -290,7 +319,7 @@ impl Job<'_> {
         match (&node.node_type, node.subtree) {
             (NodeType::Dir, Some(subtree)) => {
                 if let Err(failure) = make_folder(&path) {
-                    return self.note(&path, failure);
+                    return self.lose(&path, true, failure);
                 }
                 let inner = path.clone();
                 walk.later.folders.push(Item { path, node });
@@ -313,7 +342,7 @@ impl Job<'_> {
                     self.set_metadata(&path, &node);
                     self.count(|report| report.others += 1);
                 }
-                Err(failure) => self.note(&path, failure),
+                Err(failure) => self.lose(&path, false, failure),
             },
         }
     }
@@ -323,7 +352,7 @@ impl Job<'_> {
             match link(&first, &path) {
                 Ok(true) => self.count(|report| report.files_restored += 1),
                 Ok(false) => self.count(|report| report.files_kept += 1),
-                Err(failure) => self.note(&path, failure),
+                Err(failure) => self.lose(&path, false, failure),
             }
             self.phase.advance(size);
         }
@@ -349,7 +378,7 @@ pub(super) fn clear(
         Err(error) => return Err(Failure::io("look at", path, error)),
     };
     if meta.is_dir() {
-        return Err(Failure::Problem("a folder is in its place".to_owned()));
+        return Err(Failure::Loss("a folder is in its place".to_owned()));
     }
     if may_stay(&meta) {
         return Ok(Some(meta));

@@ -3,11 +3,15 @@ use std::path::{Component, Path, PathBuf};
 use rustic_core::repofile::{BlobType, Node, NodeType, SnapshotFile, SnapshotId, Tree};
 use rustic_core::{BlobId, TreeId};
 
-use super::{Entry, Filter, INCOMPLETE, Kind, Snapshot};
+use super::take::LACKS;
+use super::{Entry, Filter, INCOMPLETE, Kind, Snapshot, in_order, latest_library};
 use crate::cause::{Else, explain, from_fault};
 use crate::error::{Error, Result};
 use crate::mode;
 use crate::repository::{Indexed, Repository};
+
+/// How the tag begins that counts the snapshots of a machine and label.
+pub(super) const SEQUENCE: &str = "sequence-";
 
 impl Snapshot {
     pub(super) fn from_file(file: &SnapshotFile) -> Self {
@@ -17,12 +21,31 @@ impl Snapshot {
             time: file.time.clone(),
             host: file.hostname.clone(),
             label: file.label.clone(),
-            tags: file.tags.iter().cloned().collect(),
+            tags: file
+                .tags
+                .iter()
+                .filter(|tag| !tag.starts_with(SEQUENCE))
+                .cloned()
+                .collect(),
             paths: file.paths.iter().map(PathBuf::from).collect(),
             complete: !file.tags.contains(INCOMPLETE),
             files: summary.map(|summary| summary.total_files_processed),
             bytes: summary.map(|summary| summary.total_bytes_processed),
             description: file.description.clone(),
+            parent: file
+                .parent
+                .map(|parent| parent.to_hex().as_str().to_owned()),
+            sequence: file
+                .tags
+                .iter()
+                .find_map(|tag| tag.strip_prefix(SEQUENCE)?.parse().ok()),
+            lacks: file
+                .description
+                .iter()
+                .flat_map(|text| text.lines())
+                .filter_map(|line| line.strip_prefix(LACKS))
+                .map(str::to_owned)
+                .collect(),
         }
     }
 }
@@ -37,14 +60,15 @@ impl Filter {
     }
 }
 
-/// All snapshots that pass the filter, oldest first. One whose file is damaged is left out, so that
+/// All snapshots that pass the filter, oldest first by what is recorded in them (see
+/// [`in_order`]). One whose file is damaged is left out, so that
 /// the others can be used; [`check`](crate::check) names it.
 ///
 /// # Errors
 /// What befell the repository.
 pub fn list(repository: &Repository, filter: &Filter) -> Result<Vec<Snapshot>> {
     let store = repository.store();
-    let mut snapshots: Vec<Snapshot> = repository
+    let snapshots: Vec<Snapshot> = repository
         .raw()
         .stream_files::<SnapshotFile>()
         .map_err(|error| explain(store, &error, Else::Damaged))?
@@ -61,16 +85,18 @@ pub fn list(repository: &Repository, filter: &Filter) -> Result<Vec<Snapshot>> {
                 None
             }
         })
-        .filter(|snapshot| filter.passes(snapshot))
         .collect();
     if let Some(fault) = store.fault() {
         return Err(from_fault(store.location(), fault));
     }
-    snapshots.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
+    // Ordered before they are filtered: one that is left out may tell the order of two others.
+    let mut snapshots = in_order(snapshots);
+    snapshots.retain(|snapshot| filter.passes(snapshot));
     Ok(snapshots)
 }
 
-/// The newest snapshot that passes the filter.
+/// The newest snapshot that passes the filter, whatever it holds; [`latest_library`] finds the
+/// newest that holds an Immich drive.
 ///
 /// # Errors
 /// What befell the repository.
@@ -78,7 +104,8 @@ pub fn latest(repository: &Repository, filter: &Filter) -> Result<Option<Snapsho
     Ok(list(repository, filter)?.pop())
 }
 
-/// The snapshot named by an id, the beginning of one, or "latest" (the newest complete one).
+/// The snapshot named by an id, the beginning of one, or "latest": the newest complete one that
+/// holds an Immich drive, see [`latest_library`].
 ///
 /// # Errors
 /// [`Error::NoSnapshot`], [`Error::AmbiguousSnapshot`], or what befell the repository.
@@ -89,7 +116,9 @@ pub fn find(repository: &Repository, wanted: &str) -> Result<Snapshot> {
         wanted: wanted.to_owned(),
     };
     if wanted == "latest" {
-        return latest(repository, &Filter::default())?.ok_or_else(none);
+        return latest_library(repository, &Filter::default())?
+            .snapshot
+            .ok_or_else(none);
     }
     let wanted_hex = wanted.to_ascii_lowercase();
     if wanted_hex.is_empty() || !wanted_hex.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -182,16 +211,21 @@ pub fn read_file(repository: &Repository, snapshot: &Snapshot, path: &Path) -> R
     Ok(content)
 }
 
-/// What a snapshot holds at a path; the folder above everything for `/`.
-pub(crate) fn node_at(repository: &Repository, snapshot: &Snapshot, path: &Path) -> Result<Node> {
-    let index = repository.indexed()?;
+/// The tree of a snapshot, which begins with the folder above everything.
+pub(crate) fn tree_of(repository: &Repository, snapshot: &Snapshot) -> Result<TreeId> {
     let id: SnapshotId = snapshot.id.parse().map_err(|_| Error::NoSnapshot {
         repository: repository.location().to_owned(),
         wanted: snapshot.id.clone(),
     })?;
     let file = repository.reading(|| repository.raw().get_file::<SnapshotFile>(&id))?;
+    Ok(file.tree)
+}
+
+/// What a snapshot holds at a path; the folder above everything for `/`.
+pub(crate) fn node_at(repository: &Repository, snapshot: &Snapshot, path: &Path) -> Result<Node> {
+    let index = repository.indexed()?;
     let mut node = Node::new_node("".as_ref(), NodeType::Dir, Default::default());
-    node.subtree = Some(file.tree);
+    node.subtree = Some(tree_of(repository, snapshot)?);
     for part in path.components() {
         let name = match part {
             Component::Normal(name) => name,
@@ -208,7 +242,23 @@ pub(crate) fn node_at(repository: &Repository, snapshot: &Snapshot, path: &Path)
     Ok(node)
 }
 
-fn tree(repository: &Repository, index: &Indexed, id: TreeId) -> Result<Tree> {
+/// What is in a folder of a snapshot; `None` if there is no such folder.
+pub(super) fn folder_at(
+    repository: &Repository,
+    snapshot: &Snapshot,
+    path: &Path,
+) -> Result<Option<Tree>> {
+    match node_at(repository, snapshot, path) {
+        Ok(node) => match node.subtree {
+            Some(subtree) => tree(repository, &*repository.indexed()?, subtree).map(Some),
+            None => Ok(None),
+        },
+        Err(Error::NotInSnapshot { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn tree(repository: &Repository, index: &Indexed, id: TreeId) -> Result<Tree> {
     repository.reading(|| index.get_tree(&id))
 }
 

@@ -71,7 +71,7 @@ impl Folder {
 
     /// A fault on one file may be the whole disk's.
     fn judge(&self, fault: Fault) -> Fault {
-        match (fault.kind, self.check_identity()) {
+        match (&fault.kind, self.check_identity()) {
             (FaultKind::File, Err(gone)) => gone,
             _ => fault,
         }

@@ -4,7 +4,8 @@
 //! whole (a server that stops looks like a repository without keys), never times out, and builds
 //! twenty-five services to use one.
 
-use std::error::Error as _;
+mod answer;
+
 use std::future::Future;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -33,6 +34,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Bucket {
     operator: Operator,
+    /// The region that requests are signed for.
+    region: String,
     runtime: Runtime,
     patience: Duration,
 }
@@ -61,13 +64,17 @@ impl Bucket {
             .root(&format!("/{}", location.prefix))
             .access_key_id(&credentials.access_key_id)
             .secret_access_key(credentials.secret_access_key.expose_secret())
+            // A bucket with Object Lock takes nothing without; every S3 server knows this one.
+            .checksum_algorithm("md5")
             .disable_config_load()
             .disable_ec2_metadata();
-        let operator = Operator::new(builder).map_err(|error| fault(&error))?;
+        let operator =
+            Operator::new(builder).map_err(|error| answer::fault(&error, &location.region))?;
         let transport = HttpTransporter::new(ReqwestTransport::new(client()?));
         let context = OperationContext::new().with_http_transport(transport);
         Ok(Self {
             operator: operator.with_context(context),
+            region: location.region.clone(),
             runtime,
             patience,
         })
@@ -87,16 +94,18 @@ impl Bucket {
             loop {
                 let failure = match tokio::time::timeout(limit, make()).await {
                     Ok(Ok(value)) => return Ok(value),
-                    Ok(Err(error)) if !error.is_temporary() => return Err(fault(&error)),
-                    Ok(Err(error)) => fault(&error),
+                    Ok(Err(error)) if !error.is_temporary() => {
+                        return Err(answer::fault(&error, &self.region));
+                    }
+                    Ok(Err(error)) => answer::fault(&error, &self.region),
                     Err(_) => {
                         let cause = format!("no answer within {} seconds", limit.as_secs());
                         Fault::new(FaultKind::Unreachable, cause)
                     }
                 };
                 // A certificate does not become valid by asking again.
-                let lasting = failure.cause.contains("certificate");
-                if lasting || begin.elapsed() + wait > self.patience {
+                if failure.kind == FaultKind::Certificate || begin.elapsed() + wait > self.patience
+                {
                     return Err(failure);
                 }
                 tracing::warn!("the backup server fails ({failure}), trying again in {wait:?}");
@@ -118,7 +127,7 @@ fn client() -> Result<reqwest::Client, Fault> {
         .tcp_keepalive(Duration::from_secs(15))
         .redirect(reqwest::redirect::Policy::none())
         .build()
-        .map_err(|error| Fault::new(FaultKind::Unreachable, deepest(&error)))
+        .map_err(|error| Fault::new(FaultKind::Unreachable, answer::deepest(&error)))
 }
 
 fn path(tpe: FileType, id: &Id) -> String {
@@ -136,16 +145,22 @@ impl Storage for Bucket {
         let size =
             |meta: &opendal::Metadata| u32::try_from(meta.content_length()).unwrap_or(u32::MAX);
         if tpe == FileType::Config {
-            return match self.request(0, || async {
+            let found = self.request(0, || async {
                 match self.operator.stat("config").await {
                     Ok(meta) => Ok(Some(size(&meta))),
                     Err(error) if error.kind() == opendal::ErrorKind::NotFound => Ok(None),
                     Err(error) => Err(error),
                 }
-            })? {
-                Some(size) => Ok(vec![(Id::default(), size)]),
+            });
+            return match found {
+                Ok(Some(size)) => Ok(vec![(Id::default(), size)]),
                 // A missing bucket answers alike; a listing tells the difference.
-                None => self.list(FileType::Key).map(|_| Vec::new()),
+                Ok(None) => self.list(FileType::Key).map(|_| Vec::new()),
+                // Asked for one file, the server gives no reason; asked for a list, it does.
+                Err(denied) if denied.kind == FaultKind::Denied => {
+                    self.list(FileType::Key).and(Err(denied))
+                }
+                Err(fault) => Err(fault),
             };
         }
         let folder = format!("{}/", tpe.dirname());
@@ -164,6 +179,9 @@ impl Storage for Bucket {
                     FaultKind::Unreachable,
                     format!("what answers there is no S3 server ({})", fault.cause),
                 ),
+                FaultKind::Denied if fault.cause.contains("AccessDenied") => {
+                    Fault::new(FaultKind::MayNotList, fault.cause)
+                }
                 _ => fault,
             })?;
         Ok(entries
@@ -218,72 +236,9 @@ impl Storage for Bucket {
     }
 }
 
-fn fault(error: &opendal::Error) -> Fault {
-    use opendal::ErrorKind as Kind;
-    // The server's own words: `S3Error { code: "NoSuchBucket", message: "…", … }`.
-    let code = field(error.message(), "code: \"");
-    let words = match (code, field(error.message(), "message: \"")) {
-        (Some(code), Some("")) => code.to_owned(),
-        (Some(code), Some(message)) => format!("{message} ({code})"),
-        _ if error.source().is_some() => deepest(error),
-        _ if error.message().is_empty() => error.kind().to_string(),
-        _ => first_line(error.message()),
-    };
-    let kind = match (code.unwrap_or_default(), error.kind()) {
-        ("NoSuchBucket", _) => FaultKind::NoBucket,
-        ("InsufficientStorage" | "QuotaExceeded" | "XMinioStorageFull", _) => FaultKind::NoSpace,
-        ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "AccessDenied", _)
-        | (_, Kind::PermissionDenied) => FaultKind::Denied,
-        (_, Kind::NotFound | Kind::RangeNotSatisfied) => FaultKind::File,
-        _ => FaultKind::Unreachable,
-    };
-    Fault::new(kind, words)
-}
-
-/// What stands between `name` and the next quote.
-fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = text.split_once(name)?;
-    rest.split_once('"').map(|(value, _)| value)
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim().to_owned()
-}
-
-/// The innermost cause, where "Connection refused" stands.
-fn deepest(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    first_line(&cause.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn server_says(kind: opendal::ErrorKind, text: &str) -> Fault {
-        fault(&opendal::Error::new(kind, text))
-    }
-
-    #[test]
-    fn the_servers_own_words_are_told_without_the_wrapping() {
-        let text = r#"S3Error { code: "InvalidAccessKeyId", message: "Your key is not known", resource: "", request_id: "" }"#;
-        let denied = server_says(opendal::ErrorKind::PermissionDenied, text);
-        assert_eq!(
-            denied,
-            Fault::new(
-                FaultKind::Denied,
-                "Your key is not known (InvalidAccessKeyId)"
-            )
-        );
-        let text = r#"S3Error { code: "NoSuchBucket", message: "", resource: "", request_id: "" }"#;
-        let missing = server_says(opendal::ErrorKind::ConfigInvalid, text);
-        assert_eq!(missing, Fault::new(FaultKind::NoBucket, "NoSuchBucket"));
-        let gone = server_says(opendal::ErrorKind::Unexpected, "<html>\nbad gateway");
-        assert_eq!(gone, Fault::new(FaultKind::Unreachable, "<html>"));
-    }
 
     #[test]
     fn files_lie_where_restic_looks_for_them() {

@@ -60,10 +60,17 @@ impl Box {
         path
     }
 
+    /// A dump of the database, without which a snapshot is none of a drive.
+    pub fn write_dump(&self) -> PathBuf {
+        self.write("backups/immich-db-backup-1.sql.gz", b"dump")
+    }
+
     pub fn plan(&self) -> BackupPlan {
         BackupPlan {
             paths: vec![self.media()],
             originals: BackupPlan::originals_in(&self.media()),
+            derived: BackupPlan::derived_in(&self.media()),
+            media: Some(self.media()),
             host: Some("box".into()),
             ..BackupPlan::default()
         }

@@ -23,7 +23,7 @@ pub fn run(run: &Run, arguments: &Recover) -> anyhow::Result<Box<dyn Report>> {
     let exit = if recovered.is_complete() {
         Exit::Done
     } else {
-        Exit::Failed
+        Exit::WithLosses
     };
     Ok(Box::new(Told::new(recovered, text).with_exit(exit)))
 }
@@ -53,6 +53,15 @@ fn text(recovered: &Recovered) -> String {
         ));
         let missing = recovered.missing_originals.iter();
         lines.extend(missing.map(|path| format!("  {}", path.display())));
+    }
+    if !recovered.losses.is_empty() {
+        lines.push(format!(
+            "{} files or folders could not be brought back; they are listed in \
+             recovery-losses.toml on the drive:",
+            recovered.losses.len()
+        ));
+        let losses = recovered.losses.iter();
+        lines.extend(losses.map(|lost| format!("  {}: {}", lost.path, lost.why)));
     }
     if let Some(address) = recovered.address.first() {
         lines.push(format!("Immich is at {address}; log in as before."));

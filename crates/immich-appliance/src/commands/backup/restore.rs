@@ -1,7 +1,8 @@
 //! `backup restore`
 
 use appliance::backup::restore::{RestoreOptions, restore};
-use appliance_terminal::{Report, Told, size};
+use appliance_backup::names::display_name;
+use appliance_terminal::{Exit, Report, Told, size};
 use serde_json::json;
 
 use crate::cli::BackupRestore;
@@ -22,6 +23,7 @@ pub fn run(run: &Run, arguments: &BackupRestore) -> anyhow::Result<Box<dyn Repor
         arguments.to.display(),
         report.files_kept
     );
+    let lost = report.losses.len() + report.problems.len();
     let document = json!({
         "snapshot": snapshot,
         "to": arguments.to,
@@ -29,6 +31,15 @@ pub fn run(run: &Run, arguments: &BackupRestore) -> anyhow::Result<Box<dyn Repor
         "files_kept": report.files_kept,
         "bytes_restored": report.bytes_restored,
         "bytes_kept": report.bytes_kept,
+        "losses": report.losses.iter().map(|loss| json!({
+            "path": display_name(&loss.in_snapshot),
+            "why": loss.why,
+        })).collect::<Vec<_>>(),
     });
-    Ok(Box::new(Told::new(document, |_| text)))
+    let exit = if lost == 0 {
+        Exit::Done
+    } else {
+        Exit::WithLosses
+    };
+    Ok(Box::new(Told::new(document, |_| text).with_exit(exit)))
 }
