@@ -33,12 +33,7 @@ impl Appliance {
     /// # Errors
     /// When block devices or the mount table cannot be read.
     pub fn observe(&self, wanted: Option<&Wanted>) -> Result<DriveState> {
-        let known: Vec<KnownDrive> = self
-            .memory()?
-            .drive
-            .map(|drive| drive.known)
-            .into_iter()
-            .collect();
+        let known = self.known_drives()?;
         let expected = Expected {
             mapper: self.mapper(),
             mount_point: &self.paths.mount_point,
@@ -79,6 +74,12 @@ impl Appliance {
             DriveState::Mounted { found, .. } => Ok(found),
             _ => Err(Refused::drive_locked(doing).into()),
         }
+    }
+
+    /// What tells this box's drives from others.
+    pub(crate) fn known_drives(&self) -> Result<Vec<KnownDrive>> {
+        let drive = self.memory()?.drive;
+        Ok(drive.map(|drive| drive.known).into_iter().collect())
     }
 
     /// Remembers the drive for the next time.

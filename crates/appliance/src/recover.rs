@@ -183,6 +183,9 @@ impl Recovery<'_> {
         };
         let on_drive = look::look(appliance, self.options)?;
         let steps = plan(&on_drive, &goal).map_err(|refusal| self.refused(&refusal))?;
+        if steps.contains(&RecoveryStep::RestoreFiles) {
+            self.prove_dump()?;
+        }
         let document = progress::document(&appliance.paths);
         let mut noted = match on_drive {
             OnDrive::Begun(progress) => {

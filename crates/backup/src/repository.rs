@@ -34,6 +34,9 @@ pub struct OpenOptions {
     pub cache_dir: Option<PathBuf>,
     /// Where progress is shown.
     pub progress: Arc<dyn ProgressSink>,
+    /// Zstandard's level in a repository that is created, 0 for none; `None` for rustic's own. One
+    /// that exists keeps its own.
+    pub compression: Option<i32>,
     /// For how long a request to a server that does not answer is repeated. What stops answering
     /// is given up half a minute to a minute after this.
     pub patience: Duration,
@@ -44,6 +47,7 @@ impl Default for OpenOptions {
         Self {
             cache_dir: None,
             progress: Arc::new(Silent),
+            compression: None,
             patience: Duration::from_secs(60),
         }
     }
@@ -104,8 +108,10 @@ impl Repository {
 
         let credentials = Credentials::password(target.password.expose_secret());
         let key = KeyOptions::default().with_created(true);
+        let mut config = ConfigOptions::default();
+        config.set_compression = options.compression;
         raw(&store, cache_dir(target, options), &options.progress)
-            .and_then(|repo| repo.init(&credentials, &key, &ConfigOptions::default()))
+            .and_then(|repo| repo.init(&credentials, &key, &config))
             .map_err(|error| explain(&store, &error, Else::Other("create")))?;
         // Opened like any other, from what is really stored.
         Ok((Self::open_in(store, target, options)?, Joined::Created))

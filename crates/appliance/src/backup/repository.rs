@@ -81,6 +81,7 @@ pub(crate) fn options(appliance: &Appliance) -> OpenOptions {
     OpenOptions {
         cache_dir: Some(appliance.paths.cache.clone()),
         progress: appliance.dialogue().progress(),
+        compression: Some(appliance.settings.backup.compression_level),
         ..OpenOptions::default()
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use appliance_config::{CipherChoice, Encryption};
 use appliance_drive::cipher::Cipher;
 use appliance_drive::find::Found;
-use appliance_drive::inspect::{self, BlockDevice, Consented, Note};
+use appliance_drive::inspect::{self, BlockDevice, Consented, Content, Note};
 use appliance_drive::luks::Format;
 use appliance_secret::{RecoveryKey, Secret};
 use serde::Serialize;
@@ -85,7 +85,41 @@ pub(crate) fn consented(appliance: &Appliance, device: &Path) -> Result<Erasable
         name: &device.name,
         what_is_lost: &what_is_lost(&device),
     })?;
+    let sampled = match device.content {
+        Content::Empty => disks.sample(&device),
+        _ => None,
+    };
+    for note in inspect::before_erasing(&device, sampled, &appliance.known_drives()?) {
+        if let Some(what) = of_its_own(&note, &device) {
+            appliance.dialogue().confirm(&Consent {
+                name: &device.name,
+                what_is_lost: &what,
+            })?;
+        }
+    }
     Ok(Erasable { device, held })
+}
+
+/// What takes a consent of its own, given for nothing in advance: the device may hold what no
+/// signature tells of.
+fn of_its_own(note: &Note, device: &BlockDevice) -> Option<String> {
+    let path = device.path.display();
+    Some(match note {
+        Note::KnownDrive { drive } => format!(
+            "{path} is this box's own drive {}, whose header was overwritten. The photos may still \
+             be there: immich-appliance drive header restore {path} puts the header back. Erased, \
+             they are lost for good.",
+            drive.uuid
+        ),
+        Note::MayBeEncrypted => format!(
+            "{path} shows no signature, and is full of data that looks like noise: it may be \
+             encrypted by something else."
+        ),
+        Note::UnknownData => {
+            format!("{path} shows no signature, and holds data of an unknown kind.")
+        }
+        _ => return None,
+    })
 }
 
 /// The passphrase of a new drive; an unencrypted one has none. Asked for, as everything that can

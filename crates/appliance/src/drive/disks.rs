@@ -4,7 +4,7 @@ use appliance_drive::System;
 use appliance_drive::cipher::{self, Cipher};
 use appliance_drive::filesystem::{self, Check, FilesystemError, Repair, Superblock};
 use appliance_drive::holders::{Holder, HoldersError, holders};
-use appliance_drive::inspect::{self, BlockDevice, ConsentError, Consented, InspectError};
+use appliance_drive::inspect::{self, BlockDevice, ConsentError, Consented, InspectError, Sampled};
 use appliance_drive::luks::{self, Format, Info, Limits, LuksError, Overwrite, Removal};
 use appliance_drive::mount::{self, Detached, Guard, MountError};
 use appliance_drive::state::{self, DriveState, Expected, StateError};
@@ -29,6 +29,10 @@ pub trait Disks {
     fn cipher(&self) -> Cipher;
     /// What a LUKS header says, on a device or in a file.
     fn header(&self, device: &Path) -> Result<Info, LuksError>;
+    /// Samples a device that shows no signature; `None` where it cannot be read.
+    fn sample(&self, _device: &BlockDevice) -> Option<Sampled> {
+        None
+    }
     /// Holds a device that was looked at, so that what is erased is what is consented to.
     fn hold(&self, device: &BlockDevice) -> Result<Consented, ConsentError>;
     /// The open mapping of what is consented to.
@@ -131,6 +135,10 @@ impl Disks for LiveDisks {
 
     fn header(&self, device: &Path) -> Result<Info, LuksError> {
         luks::info(device)
+    }
+
+    fn sample(&self, device: &BlockDevice) -> Option<Sampled> {
+        inspect::sample(&device.path).ok()
     }
 
     fn hold(&self, device: &BlockDevice) -> Result<Consented, ConsentError> {

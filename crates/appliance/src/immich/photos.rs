@@ -10,7 +10,7 @@ use appliance_immich::database::{
     Connection, Contents, Database, Dump, DumpLedger, DumpRequest, Originals, RestoreStep,
     TrustedDump, find_bin_dir,
 };
-use appliance_immich::dump::{Counts, ImmichVersion, VerifiedDump};
+use appliance_immich::dump::{Counts, ImmichVersion, Obstacle, VerifiedDump, loadable_here};
 use appliance_immich::readiness::{self, ProgressProbe, State, Waiting};
 
 use crate::Result;
@@ -38,6 +38,14 @@ pub trait Photos {
     ) -> Result<Dump>;
     /// Proves a dump complete.
     fn prove(&self, dump: &Path) -> Result<VerifiedDump>;
+    /// What keeps a proven dump from being loaded here, as far as that is known.
+    fn obstacles(&self, _dump: &VerifiedDump) -> Vec<Obstacle> {
+        Vec::new()
+    }
+    /// Has Immich make thumbnails and encoded videos anew. Tells whether it took the request.
+    fn make_derived_files_anew(&self) -> Result<bool> {
+        Ok(false)
+    }
     /// Loads a dump in place of an empty database.
     fn restore(&self, dump: &TrustedDump, on_step: &mut dyn FnMut(RestoreStep)) -> Result<()>;
     /// How the server stands right now; `None` where it does not answer.
@@ -131,6 +139,31 @@ impl Photos for LivePhotos {
 
     fn prove(&self, dump: &Path) -> Result<VerifiedDump> {
         Ok(self.database()?.prove(dump)?)
+    }
+
+    fn obstacles(&self, dump: &VerifiedDump) -> Vec<Obstacle> {
+        let installed = self
+            .postgresql()
+            .and_then(|connection| Ok(connection.installed(self.version())?));
+        match installed {
+            Ok(installed) => loadable_here(dump, &installed).err().unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!("what is installed here cannot be told: {error}");
+                Vec::new()
+            }
+        }
+    }
+
+    fn make_derived_files_anew(&self) -> Result<bool> {
+        let database = self.database()?;
+        let Some(key) = database.lend_key(&["job.create"])? else {
+            return Ok(false);
+        };
+        let client = self.client()?.with_credential(key.credential());
+        let asked = client.make_derived_files_anew();
+        database.take_back(key)?;
+        asked?;
+        Ok(true)
     }
 
     fn restore(&self, dump: &TrustedDump, on_step: &mut dyn FnMut(RestoreStep)) -> Result<()> {

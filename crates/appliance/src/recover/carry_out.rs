@@ -1,12 +1,15 @@
 //! The steps of a recovery, carried out.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use appliance_backup::restore::{self, RestoreOptions};
+use appliance_backup::snapshot;
 use appliance_drive::find::Wanted;
+use appliance_files::{create_dir_durably, remove_durably, write_durably};
 use appliance_immich::database::{DumpLedger, RestoreStep, TrustedDump};
 use appliance_immich::dump::{Counts, VerifiedDump};
-use appliance_immich::media::{self, BACKUPS};
+use appliance_immich::media::{self, BACKUPS, THUMBS};
 use appliance_secret::Secret;
 use secrecy::ExposeSecret as _;
 
@@ -134,9 +137,28 @@ impl Recovery<'_> {
             .collect();
         let losses = losses::document(&appliance.paths).read()?;
         self.recovered.losses = losses.unwrap_or_default().lost;
+        if !self.library.folders.iter().any(|name| name == THUMBS.name) {
+            self.make_thumbnails();
+        }
         self.recovered.dump = Some(dump.path().to_owned());
         self.recovered.address = appliance.addresses();
         Ok(())
+    }
+
+    /// Thumbnails that the backup left out: Immich goes by its database, which says that they are
+    /// all there, and has to be asked.
+    fn make_thumbnails(&self) {
+        match self.appliance.photos().make_derived_files_anew() {
+            Ok(true) => self.appliance.say(
+                "Immich now makes thumbnails and videos for browsers anew, which may take days.",
+            ),
+            Ok(false) => {}
+            Err(error) => self.appliance.warn(format!(
+                "Immich could not be asked to make thumbnails anew ({}): on its web page, \
+                 Administration, Jobs, Generate Thumbnails, All",
+                in_one_line(&error)
+            )),
+        }
     }
 
     /// The dump made last that is complete; one that is not is told of and passed over. Those that
@@ -145,22 +167,72 @@ impl Recovery<'_> {
         let folder = BACKUPS.path(&self.appliance.paths.media);
         let dumps = self.ledger()?.files(&folder)?;
         for dump in &dumps {
-            match self.appliance.photos().prove(&dump.path) {
-                Ok(dump) => return Ok(dump),
-                Err(why) => self
-                    .appliance
-                    .warn(format!("{}; trying the one before", in_one_line(&why))),
+            if let Some(dump) = self.loadable(&dump.path) {
+                return Ok(dump);
             }
         }
-        Err(Refused::new(
+        Err(self.no_dump(dumps.len()))
+    }
+
+    /// A dump that is complete and can be loaded here; of any other it is told why not.
+    fn loadable(&self, path: &Path) -> Option<VerifiedDump> {
+        let photos = self.appliance.photos();
+        let why = match photos.prove(path) {
+            Err(why) => in_one_line(&why),
+            Ok(dump) => {
+                let obstacles = photos.obstacles(&dump);
+                if obstacles.is_empty() {
+                    return Some(dump);
+                }
+                let obstacles: Vec<_> = obstacles.iter().map(ToString::to_string).collect();
+                format!(
+                    "the dump {} cannot be loaded here: {}",
+                    path.display(),
+                    obstacles.join("; ")
+                )
+            }
+        };
+        self.appliance.warn(format!("{why}; trying the one before"));
+        None
+    }
+
+    /// Takes a dump that can be loaded here out of the snapshot and proves it, before anything is
+    /// erased.
+    pub(super) fn prove_dump(&self) -> Result<()> {
+        let appliance = self.appliance;
+        appliance.say("Looking for a database dump that can be loaded here …");
+        create_dir_durably(&appliance.paths.cache, 0o700, None)?;
+        for inside in self.library.dumps.iter().rev() {
+            let name = inside.file_name().unwrap_or_default();
+            let file = appliance.paths.cache.join(name);
+            let content = snapshot::read_file(&self.repository, &self.snapshot, inside)
+                .map_err(crate::Error::from)
+                .and_then(|content| Ok(write_durably(&file, &content, 0o600)?));
+            let loadable = match content {
+                Ok(()) => self.loadable(&file).is_some(),
+                Err(why) => {
+                    appliance.warn(in_one_line(&why));
+                    false
+                }
+            };
+            remove_durably(&file)?;
+            if loadable {
+                return Ok(());
+            }
+        }
+        Err(self.no_dump(self.library.dumps.len()))
+    }
+
+    fn no_dump(&self, looked_at: usize) -> crate::Error {
+        Refused::new(
             FailureClass::Failed,
             format!(
-                "the snapshot holds no complete database dump ({} looked at)",
-                dumps.len()
+                "the snapshot holds no database dump that is complete and can be loaded here \
+                 ({looked_at} looked at)"
             ),
             "try an older snapshot with --snapshot; see immich-appliance backup snapshots",
         )
-        .into())
+        .into()
     }
 
     fn ledger(&self) -> Result<DumpLedger> {

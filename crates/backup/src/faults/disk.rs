@@ -34,9 +34,12 @@ struct Faulty {
     meddler: Meddler,
 }
 
+/// What meddles: it is told of each call and its path.
+pub(super) type Meddle = dyn Fn(&str, &Path) + Send + Sync;
+
 /// Does something to the files at a certain call.
 #[derive(Clone)]
-pub(super) struct Meddler(pub(super) Arc<dyn Fn(&str, &Path) + Send + Sync>);
+pub(super) struct Meddler(pub(super) Arc<Meddle>);
 
 impl std::fmt::Debug for Meddler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
