@@ -19,13 +19,10 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use backup::{BackupCheck, BackupCommand, BackupInit, BackupLs, BackupRestore, BackupRun};
-pub use drive::{
-    DriveCommand, DriveCreate, DriveInfo, HeaderBackup, HeaderCommand, HeaderRestore,
-    PassphraseAdd, PassphraseChange, PassphraseCommand, PassphraseRemove,
-};
-pub use remote::{AuthKey, RemoteCommand, RemoteDisable, RemoteEnroll, RemoteStatus};
-pub use secrets::{Destruction, NewDrive, Passphrase, RepositoryAccess, Selected};
+pub use backup::*;
+pub use drive::*;
+pub use remote::*;
+pub use secrets::*;
 pub use setup::Setup;
 
 /// Takes one word of a choice; the help says what each means.

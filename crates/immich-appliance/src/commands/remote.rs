@@ -1,16 +1,25 @@
 //! `remote …`
 
 pub mod enroll;
-pub mod status;
+mod status;
 
 use appliance::remote::Disabled;
 use appliance_terminal::{Report, Said};
 
-use crate::cli::RemoteDisable;
+use crate::cli::{RemoteCommand, RemoteDisable};
 use crate::run::Run;
 
+/// One of its commands.
+pub fn run(run: &Run, command: &RemoteCommand) -> anyhow::Result<Box<dyn Report>> {
+    match command {
+        RemoteCommand::Enroll(arguments) => enroll::run(run, arguments),
+        RemoteCommand::Status(arguments) => status::run(run, arguments),
+        RemoteCommand::Disable(arguments) => disable(run, arguments),
+    }
+}
+
 /// Cuts the box off from the Tailscale network.
-pub fn disable(run: &Run, arguments: &RemoteDisable) -> anyhow::Result<Box<dyn Report>> {
+fn disable(run: &Run, arguments: &RemoteDisable) -> anyhow::Result<Box<dyn Report>> {
     let disabled = appliance::remote::disable(&run.appliance(), arguments.forget)?;
     Ok(match disabled {
         Disabled::Left => Said::done(
