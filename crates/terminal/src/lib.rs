@@ -5,11 +5,8 @@
 //! or the error with its [`Meaning`], and gives the [`Exit`]. On the way, a [`Ui`] asks and tells,
 //! and its [`Bars`] show progress.
 
-mod bar;
 pub mod bars;
-mod consent;
 pub mod exit;
-mod failure;
 pub mod meaning;
 #[cfg(feature = "reference")]
 pub mod reference;
@@ -19,11 +16,8 @@ pub mod ui;
 
 use std::io::Write as _;
 
-pub use bar::bar;
 pub use bars::{Bar, Bars, Counted, OneBar};
-pub use consent::{Unlike, same_name};
 pub use exit::Exit;
-pub use failure::Failure;
 pub use meaning::{Meaning, conclude};
 pub use refused::Refused;
 pub use report::{Report, Said, Told, size, table, to_stdout};
