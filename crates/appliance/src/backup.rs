@@ -3,6 +3,7 @@
 pub mod browse;
 pub mod check;
 mod expected;
+pub mod forget;
 pub mod init;
 mod placement;
 pub(crate) mod repository;
@@ -10,3 +11,6 @@ pub mod restore;
 pub mod run;
 
 pub use repository::NamedRepository;
+
+/// The label of the snapshots that are made here.
+const LABEL: &str = "immich-appliance";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use appliance_config::Scope;
 use clap::{Args, Subcommand};
 
-use super::{RepositoryAccess, choice};
+use super::{Destruction, RepositoryAccess, choice};
 
 /// `backup …`
 #[derive(Debug, Subcommand)]
@@ -22,6 +22,8 @@ pub enum BackupCommand {
     Check(BackupCheck),
     /// Restore files of a snapshot into a folder
     Restore(BackupRestore),
+    /// Remove old snapshots of this box by a policy; those of other machines stay
+    Forget(BackupForget),
 }
 
 /// `backup init`
@@ -80,4 +82,30 @@ pub struct BackupRestore {
     /// The folder to restore into
     #[arg(long, value_name = "FOLDER")]
     pub to: PathBuf,
+}
+
+/// `backup forget`
+#[derive(Debug, Args)]
+pub struct BackupForget {
+    /// Keep so many of the newest snapshots; at least one is always kept
+    #[arg(long, value_name = "NUMBER", default_value_t = 3)]
+    pub keep_last: u32,
+    /// Keep one snapshot of each of so many days
+    #[arg(long, value_name = "NUMBER", default_value_t = 14)]
+    pub keep_daily: u32,
+    /// Keep one snapshot of each of so many weeks
+    #[arg(long, value_name = "NUMBER", default_value_t = 8)]
+    pub keep_weekly: u32,
+    /// Keep one snapshot of each of so many months
+    #[arg(long, value_name = "NUMBER", default_value_t = 24)]
+    pub keep_monthly: u32,
+    /// Keep one snapshot of each of so many years
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    pub keep_yearly: u32,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Consent: --erase forget.
+    #[command(flatten)]
+    pub destruction: Destruction,
 }

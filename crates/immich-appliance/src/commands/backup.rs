@@ -1,6 +1,7 @@
 //! `backup …`
 
 mod check;
+mod forget;
 pub mod init;
 mod ls;
 mod restore;
@@ -21,5 +22,6 @@ pub fn run(run: &Run, command: &BackupCommand) -> anyhow::Result<Box<dyn Report>
         BackupCommand::Ls(arguments) => ls::run(run, arguments),
         BackupCommand::Check(arguments) => check::run(run, arguments),
         BackupCommand::Restore(arguments) => restore::run(run, arguments),
+        BackupCommand::Forget(arguments) => forget::run(run, arguments),
     }
 }
