@@ -86,13 +86,13 @@ pub enum Error {
     Owner(#[from] OwnerError),
     /// A file or folder.
     #[error(transparent)]
-    Files(#[from] appliance_files::Error),
+    Files(#[from] appliance_files::FileError),
     /// One of the appliance's own small files.
     #[error(transparent)]
     Document(#[from] DocumentError),
     /// systemd.
     #[error(transparent)]
-    Services(#[from] appliance_services::Error),
+    Services(#[from] appliance_services::ServiceError),
     /// Immich does not answer as it should.
     #[error(transparent)]
     Immich(#[from] appliance_immich::api::ApiError),

@@ -233,8 +233,8 @@ fn top(root: &Path, owners: &Owners) -> Result<(Beneath, Option<Finding>), Layou
     Ok((drive, finding))
 }
 
-impl From<appliance_files::Error> for LayoutError {
-    fn from(error: appliance_files::Error) -> Self {
+impl From<appliance_files::FileError> for LayoutError {
+    fn from(error: appliance_files::FileError) -> Self {
         Self::Failed {
             doing: error.action,
             path: error.path,

@@ -16,7 +16,7 @@ use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::unistd::{Gid, Uid, fchownat};
 
 use crate::write::write;
-use crate::{Error, Owner, Result, create_dir_durably, remove_durably};
+use crate::{FileError, Owner, Result, create_dir_durably, remove_durably};
 
 /// A folder held open, and everything beneath it.
 ///
@@ -41,14 +41,14 @@ impl Beneath {
     /// root can change; its last part may not be a symbolic link.
     ///
     /// # Errors
-    /// When it is missing (see [`Error::is_not_found`]) or no folder.
+    /// When it is missing (see [`FileError::is_not_found`]) or no folder.
     pub fn open(path: &Path) -> Result<Self> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
         let folder = OpenOptions::new()
             .read(true)
             .custom_flags(flags.bits())
             .open(path)
-            .map_err(Error::at("open as a folder", path))?;
+            .map_err(FileError::at("open as a folder", path))?;
         Ok(Self {
             folder,
             path: path.to_owned(),
@@ -68,7 +68,7 @@ impl Beneath {
         let path = self.path.join(below);
         let folder = self
             .resolve(below, OFlag::O_PATH | OFlag::O_DIRECTORY)
-            .map_err(Error::at("open as a folder", &path))?;
+            .map_err(FileError::at("open as a folder", &path))?;
         Ok(Self { folder, path })
     }
 
@@ -90,7 +90,7 @@ impl Beneath {
                 path,
             })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::at("look at", &path)(error)),
+            Err(error) => Err(FileError::at("look at", &path)(error)),
         }
     }
 
@@ -101,7 +101,7 @@ impl Beneath {
     /// When it is missing or no regular file.
     pub fn open_file(&self, below: &Path) -> Result<File> {
         let path = self.path.join(below);
-        let failed = Error::at("open", &path);
+        let failed = FileError::at("open", &path);
         let opened = self.resolve(below, OFlag::O_PATH).and_then(|held| {
             if !held.metadata()?.is_file() {
                 return Err(io::Error::new(
@@ -126,7 +126,7 @@ impl Beneath {
                     .map(|entry| entry.map(|entry| entry.file_name()))
                     .collect::<io::Result<Vec<_>>>()
             })
-            .map_err(Error::at("list", &self.path))?;
+            .map_err(FileError::at("list", &self.path))?;
         names.sort();
         Ok(names)
     }
@@ -168,7 +168,7 @@ impl Beneath {
     pub fn metadata(&self) -> Result<Metadata> {
         self.folder
             .metadata()
-            .map_err(Error::at("look at", &self.path))
+            .map_err(FileError::at("look at", &self.path))
     }
 
     /// Gives the folder itself to `owner`, and nothing in it. Gives whether that was a change.
@@ -236,7 +236,7 @@ impl Beneath {
 
     /// Runs `work` on a path whose folder is held, so that only its last part is a name.
     fn at<T>(&self, below: &Path, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-        let failed = |error| Error::at("look up", &self.path.join(below))(error);
+        let failed = |error| FileError::at("look up", &self.path.join(below))(error);
         let name = below.file_name().map(OsStr::to_owned).ok_or_else(|| {
             failed(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -251,7 +251,7 @@ impl Beneath {
             _ => None,
         };
         let folder = parent.as_ref().unwrap_or(&self.folder);
-        work(&descriptor(folder).join(name)).map_err(|error| Error {
+        work(&descriptor(folder).join(name)).map_err(|error| FileError {
             // Not the descriptor's path, which says nothing to anybody.
             path: self.path.join(below),
             ..error
@@ -291,7 +291,7 @@ impl Held {
         if self.metadata.is_file() || self.metadata.is_dir() {
             set_mode(&self.file, &self.path, mode)
         } else {
-            Err(Error::at("change the mode of", &self.path)(
+            Err(FileError::at("change the mode of", &self.path)(
                 Errno::ELOOP.into(),
             ))
         }
@@ -311,14 +311,14 @@ fn give(file: &File, metadata: &Metadata, path: &Path, owner: Owner) -> Result<b
     }
     let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
     fchownat(file, "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
-        .map_err(|errno| Error::at("change the owner of", path)(errno.into()))?;
+        .map_err(|errno| FileError::at("change the owner of", path)(errno.into()))?;
     Ok(true)
 }
 
 fn set_mode(file: &File, path: &Path, mode: u32) -> Result<()> {
     // fchmod does not take such a descriptor, and fchmodat2 needs Linux 6.6.
     fs::set_permissions(descriptor(file), Permissions::from_mode(mode))
-        .map_err(Error::at("change the mode of", path))
+        .map_err(FileError::at("change the mode of", path))
 }
 
 /// The kernel's name of what a descriptor stands for: no look-up of ours can be led elsewhere.

@@ -50,7 +50,7 @@ pub enum DocumentError {
     },
     /// The file could not be written or removed.
     #[error(transparent)]
-    Write(#[from] crate::Error),
+    Write(#[from] crate::FileError),
 }
 
 impl<T: Serialize + DeserializeOwned> Document<T> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 /// A file operation that failed: what was being done, to which path, and (as source) why.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}", path.display())]
-pub struct Error {
+pub struct FileError {
     /// What was being done, as a verb phrase that the path follows: "write to".
     pub action: &'static str,
     /// The file or folder it was done to.
@@ -13,7 +13,7 @@ pub struct Error {
     pub source: io::Error,
 }
 
-impl Error {
+impl FileError {
     /// Names the action and the path that an I/O error belongs to; made for `map_err`.
     pub(crate) fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
@@ -39,4 +39,4 @@ impl Error {
 }
 
 /// The result of a file operation.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T> = std::result::Result<T, FileError>;

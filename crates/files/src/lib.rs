@@ -13,7 +13,7 @@ mod write;
 
 pub use beneath::{Beneath, Held};
 pub use document::{Document, DocumentError};
-pub use error::{Error, Result};
+pub use error::{FileError, Result};
 pub use give::give_to;
 pub use lock::{Lock, LockError};
 pub use owner::{Owner, OwnerError};

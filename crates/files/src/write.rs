@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
-use crate::{Error, Owner, Result};
+use crate::{FileError, Owner, Result};
 
 /// Writes a file so that, whenever the power is cut, the path holds either the whole old contents
 /// or the whole new ones.
@@ -29,7 +29,7 @@ pub fn write_durably_owned(path: &Path, contents: &[u8], mode: u32, owner: Owner
 }
 
 pub(crate) fn write(path: &Path, contents: &[u8], mode: u32, owner: Option<Owner>) -> Result<()> {
-    let name = path.file_name().ok_or_else(|| Error {
+    let name = path.file_name().ok_or_else(|| FileError {
         action: "write to",
         path: path.to_path_buf(),
         source: io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"),
@@ -44,14 +44,14 @@ pub(crate) fn write(path: &Path, contents: &[u8], mode: u32, owner: Option<Owner
         .suffix(".tmp")
         .permissions(Permissions::from_mode(0o600))
         .tempfile_in(folder)
-        .map_err(Error::at("make a temporary file in", folder))?;
+        .map_err(FileError::at("make a temporary file in", folder))?;
     temporary
         .write_all(contents)
-        .map_err(Error::at("write to", path))?;
+        .map_err(FileError::at("write to", path))?;
     settle(temporary.as_file(), path, mode, owner)?;
     temporary
         .persist(path)
-        .map_err(|failed| Error::at("put in place", path)(failed.error))?;
+        .map_err(|failed| FileError::at("put in place", path)(failed.error))?;
     sync_dir(folder)
 }
 
@@ -64,7 +64,7 @@ pub fn remove_durably(path: &Path) -> Result<bool> {
     let existed = match fs::remove_file(path) {
         Ok(()) => true,
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-        Err(error) => return Err(Error::at("remove", path)(error)),
+        Err(error) => return Err(FileError::at("remove", path)(error)),
     };
     let folder = folder_of(path);
     // Synced also when the file is gone already: the run before may have been cut in between.
@@ -88,13 +88,13 @@ pub fn create_dir_durably(path: &Path, mode: u32, owner: Option<Owner>) -> Resul
     let created = match DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => true,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-        Err(error) => return Err(Error::at("make the folder", path)(error)),
+        Err(error) => return Err(FileError::at("make the folder", path)(error)),
     };
     let folder = OpenOptions::new()
         .read(true)
         .custom_flags((nix::fcntl::OFlag::O_DIRECTORY | nix::fcntl::OFlag::O_NOFOLLOW).bits())
         .open(path)
-        .map_err(Error::at("open as a folder", path))?;
+        .map_err(FileError::at("open as a folder", path))?;
     settle(&folder, path, mode, owner)?;
     sync_dir(folder_of(path))?;
     Ok(created)
@@ -107,18 +107,18 @@ pub fn create_dir_durably(path: &Path, mode: u32, owner: Option<Owner>) -> Resul
 pub fn sync_dir(path: &Path) -> Result<()> {
     File::open(path)
         .and_then(|folder| folder.sync_all())
-        .map_err(Error::at("sync the folder", path))
+        .map_err(FileError::at("sync the folder", path))
 }
 
 /// Gives an open file or folder its owner and mode and syncs it. The owner goes first: changing
 /// it clears mode bits.
 fn settle(file: &File, path: &Path, mode: u32, owner: Option<Owner>) -> Result<()> {
     if let Some(Owner { uid, gid }) = owner {
-        fchown(file, Some(uid), Some(gid)).map_err(Error::at("change the owner of", path))?;
+        fchown(file, Some(uid), Some(gid)).map_err(FileError::at("change the owner of", path))?;
     }
     file.set_permissions(Permissions::from_mode(mode))
-        .map_err(Error::at("change the mode of", path))?;
-    file.sync_all().map_err(Error::at("sync", path))
+        .map_err(FileError::at("change the mode of", path))?;
+    file.sync_all().map_err(FileError::at("sync", path))
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -206,9 +206,9 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_from_other_errors() {
-        let full = Error::at("write to", Path::new("/x"))(nix::errno::Errno::ENOSPC.into());
+        let full = FileError::at("write to", Path::new("/x"))(nix::errno::Errno::ENOSPC.into());
         assert!(full.is_storage_full() && !full.is_not_found());
-        let denied = Error::at("write to", Path::new("/x"))(nix::errno::Errno::EACCES.into());
+        let denied = FileError::at("write to", Path::new("/x"))(nix::errno::Errno::EACCES.into());
         assert!(!denied.is_storage_full());
     }
 

@@ -11,7 +11,7 @@ use nix::unistd::User;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::Tailnet;
-use crate::plan::Step;
+use crate::plan::FirstBootStep;
 
 /// The box that is set up.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ pub const TAILSCALE_SERVER: &str = "tailscale-login-server";
 pub enum ApplyError {
     /// A file could not be written.
     #[error(transparent)]
-    Write(#[from] appliance_files::Error),
+    Write(#[from] appliance_files::FileError),
     /// A file or folder could not be read, made or linked.
     #[error("cannot {action} {}", path.display())]
     File {
@@ -90,26 +90,26 @@ impl Machine {
     ///
     /// # Errors
     /// [`ApplyError`]; the same step can be tried again.
-    pub fn apply(&self, step: &Step) -> Result<(), ApplyError> {
+    pub fn apply(&self, step: &FirstBootStep) -> Result<(), ApplyError> {
         match step {
-            Step::Hostname(name) => self.hostname(name),
-            Step::TimeZone(zone) => self.time_zone(zone),
-            Step::Locale(locale) => self.locale(locale),
-            Step::AuthorizedKeys(keys) => self.authorized_keys(keys),
-            Step::Password(hash) => self.password(hash),
-            Step::NetworkFile(network) => {
+            FirstBootStep::Hostname(name) => self.hostname(name),
+            FirstBootStep::TimeZone(zone) => self.time_zone(zone),
+            FirstBootStep::Locale(locale) => self.locale(locale),
+            FirstBootStep::AuthorizedKeys(keys) => self.authorized_keys(keys),
+            FirstBootStep::Password(hash) => self.password(hash),
+            FirstBootStep::NetworkFile(network) => {
                 let path = self.root.join(&network.path);
                 make_folders(&path)?;
                 let content = network.content.expose_secret().as_bytes();
                 Ok(write_durably(&path, content, network.mode)?)
             }
-            Step::RadioCountry(country) => {
+            FirstBootStep::RadioCountry(country) => {
                 let path = self.path("etc/modprobe.d/immich-appliance-wifi.conf");
                 make_folders(&path)?;
                 let text = format!("options cfg80211 ieee80211_regdom={country}\n");
                 Ok(write_durably(&path, text.as_bytes(), 0o644)?)
             }
-            Step::Tailnet(tailnet) => self.tailnet(tailnet),
+            FirstBootStep::Tailnet(tailnet) => self.tailnet(tailnet),
         }
     }
 

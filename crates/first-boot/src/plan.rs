@@ -9,7 +9,7 @@ use crate::{Settings, Tailnet};
 
 /// One thing to be done. Doing it twice is doing it once.
 #[derive(Debug, Clone)]
-pub enum Step {
+pub enum FirstBootStep {
     /// The box's name.
     Hostname(String),
     /// A name from the time zone database.
@@ -59,41 +59,41 @@ pub enum PlanError {
 ///
 /// # Errors
 /// [`PlanError`]: before anything was changed.
-pub fn plan(settings: &Settings, stack: Option<Stack>) -> Result<Vec<Step>, PlanError> {
+pub fn plan(settings: &Settings, stack: Option<Stack>) -> Result<Vec<FirstBootStep>, PlanError> {
     let mut steps = Vec::new();
     if !settings.ssh_keys.is_empty() {
-        steps.push(Step::AuthorizedKeys(settings.ssh_keys.clone()));
+        steps.push(FirstBootStep::AuthorizedKeys(settings.ssh_keys.clone()));
     }
-    steps.extend(settings.password_hash.clone().map(Step::Password));
-    steps.extend(settings.hostname.clone().map(Step::Hostname));
+    steps.extend(settings.password_hash.clone().map(FirstBootStep::Password));
+    steps.extend(settings.hostname.clone().map(FirstBootStep::Hostname));
     steps.extend(
         network::files(settings, stack)?
             .into_iter()
-            .map(Step::NetworkFile),
+            .map(FirstBootStep::NetworkFile),
     );
     let country = settings.wifi.as_ref().and_then(|wifi| wifi.country.clone());
-    steps.extend(country.map(Step::RadioCountry));
-    steps.extend(settings.time_zone.clone().map(Step::TimeZone));
-    steps.extend(settings.locale.clone().map(Step::Locale));
-    steps.extend(settings.tailscale.clone().map(Step::Tailnet));
+    steps.extend(country.map(FirstBootStep::RadioCountry));
+    steps.extend(settings.time_zone.clone().map(FirstBootStep::TimeZone));
+    steps.extend(settings.locale.clone().map(FirstBootStep::Locale));
+    steps.extend(settings.tailscale.clone().map(FirstBootStep::Tailnet));
     Ok(steps)
 }
 
-impl Step {
+impl FirstBootStep {
     /// What it does, for the record; never a secret.
     pub fn title(&self) -> String {
         match self {
-            Step::Hostname(name) => format!("the name {name}"),
-            Step::TimeZone(zone) => format!("the time zone {zone}"),
-            Step::Locale(locale) => format!("the locale {locale}"),
-            Step::AuthorizedKeys(keys) => match keys.len() {
+            FirstBootStep::Hostname(name) => format!("the name {name}"),
+            FirstBootStep::TimeZone(zone) => format!("the time zone {zone}"),
+            FirstBootStep::Locale(locale) => format!("the locale {locale}"),
+            FirstBootStep::AuthorizedKeys(keys) => match keys.len() {
                 1 => "one public key".into(),
                 count => format!("{count} public keys"),
             },
-            Step::Password(_) => "the administrator's password".into(),
-            Step::NetworkFile(file) => file.what.into(),
-            Step::RadioCountry(country) => format!("the radio rules of {country}"),
-            Step::Tailnet(_) => "the key to join the Tailscale network".into(),
+            FirstBootStep::Password(_) => "the administrator's password".into(),
+            FirstBootStep::NetworkFile(file) => file.what.into(),
+            FirstBootStep::RadioCountry(country) => format!("the radio rules of {country}"),
+            FirstBootStep::Tailnet(_) => "the key to join the Tailscale network".into(),
         }
     }
 }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::apply::{ApplyError, Machine};
 use crate::network::Stack;
-use crate::plan::{PlanError, Step, plan};
+use crate::plan::{FirstBootStep, PlanError, plan};
 use crate::{APPLIED_FILE_NAME, ERROR_FILE_NAME, FILE_NAME, MAX_BYTES, Problems, Settings};
 
 /// Name of the record in the folder of what the box remembers.
@@ -60,7 +60,7 @@ pub enum TakeOverError {
     },
     /// A note could not be written.
     #[error(transparent)]
-    Write(#[from] appliance_files::Error),
+    Write(#[from] appliance_files::FileError),
 }
 
 /// Takes over the settings file in `folder`, the FAT partition. `None` when there is none: then
@@ -125,12 +125,14 @@ fn keep_up(machine: &Machine) -> Result<(), TakeOverError> {
     let put_back = |below: &str| machine.root.join(below).is_symlink();
     let name = record.hostname.filter(|_| put_back("etc/hostname"));
     let locale = record.locale.filter(|_| put_back("etc/locale.conf"));
-    let steps = name.map(Step::Hostname).into_iter();
-    for step in steps.chain(locale.map(Step::Locale)) {
-        machine.apply(&step).map_err(|source| TakeOverError::Step {
-            title: step.title(),
-            source,
-        })?;
+    let steps = name.map(FirstBootStep::Hostname).into_iter();
+    for step in steps.chain(locale.map(FirstBootStep::Locale)) {
+        machine
+            .apply(&step)
+            .map_err(|source| TakeOverError::Step {
+                title: step.title(),
+                source,
+            })?;
     }
     Ok(())
 }
@@ -172,14 +174,16 @@ fn carry_out(path: &Path, machine: &Machine, now: &str) -> Result<Option<Record>
     let steps = plan(&settings, Stack::of(&machine.root))?;
     appliance_files::create_dir_durably(&machine.state, 0o700, None)?;
     for step in &steps {
-        machine.apply(step).map_err(|source| TakeOverError::Step {
-            title: step.title(),
-            source,
-        })?;
+        machine
+            .apply(step)
+            .map_err(|source| TakeOverError::Step {
+                title: step.title(),
+                source,
+            })?;
     }
     let record = Record {
         time: now.to_owned(),
-        done: steps.iter().map(Step::title).collect(),
+        done: steps.iter().map(FirstBootStep::title).collect(),
         hostname: settings.hostname.clone(),
         locale: settings.locale.clone(),
     };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use appliance_first_boot::apply::{Machine, TAILSCALE_KEY};
 use appliance_first_boot::network::Stack;
-use appliance_first_boot::plan::{PlanError, Step, plan};
+use appliance_first_boot::plan::{FirstBootStep, PlanError, plan};
 use appliance_first_boot::{Settings, last_record, take_over};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -302,7 +302,7 @@ fn a_fixed_address_goes_to_the_wire_under_both_services() {
     let settings = Settings::parse(text.as_bytes()).unwrap();
     let file = |stack| {
         let steps = plan(&settings, Some(stack)).unwrap();
-        let [Step::NetworkFile(file)] = steps.as_slice() else {
+        let [FirstBootStep::NetworkFile(file)] = steps.as_slice() else {
             panic!("{steps:?}");
         };
         file.content.expose_secret().to_owned()

@@ -120,7 +120,7 @@ pub enum DatabaseError {
     },
     /// A file cannot be written durably or removed.
     #[error(transparent)]
-    Files(#[from] appliance_files::Error),
+    Files(#[from] appliance_files::FileError),
 }
 
 impl DatabaseError {

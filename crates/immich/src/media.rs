@@ -91,7 +91,7 @@ pub enum MediaError {
     InTheWay(PathBuf),
     /// The system refused.
     #[error(transparent)]
-    Files(#[from] appliance_files::Error),
+    Files(#[from] appliance_files::FileError),
 }
 
 /// Holds the media folder. Immich's user can change all that is in it, at any moment; root must not

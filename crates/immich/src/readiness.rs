@@ -27,7 +27,7 @@ impl std::fmt::Display for Waiting {
 
 /// How Immich stands, now that it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum ServerState {
     /// It works, and an admin exists.
     Ready(ServerConfig),
     /// It works, but no admin exists. Right for a new box; over old media it means that the
@@ -38,7 +38,7 @@ pub enum State {
     Maintenance,
 }
 
-impl State {
+impl ServerState {
     /// From the public settings.
     #[must_use]
     pub fn of(config: ServerConfig) -> Self {
@@ -139,7 +139,7 @@ pub fn wait_until_ready(
     client: &Client,
     timeout: Duration,
     on_progress: &mut dyn FnMut(&Waiting, Duration) -> ControlFlow<String>,
-) -> Result<State, NotReady> {
+) -> Result<ServerState, NotReady> {
     let mut probe = ProgressProbe {
         every: timeout,
         look: &mut || false,
@@ -157,7 +157,7 @@ pub fn wait_while_progressing(
     timeout: Duration,
     probe: &mut ProgressProbe,
     on_try: &mut dyn FnMut(&Waiting, Duration) -> ControlFlow<String>,
-) -> Result<State, NotReady> {
+) -> Result<ServerState, NotReady> {
     const PAUSE: Duration = Duration::from_millis(500);
     let start = Instant::now();
     let mut moved = start;
@@ -165,7 +165,7 @@ pub fn wait_while_progressing(
     let mut looked = start;
     (probe.look)();
     loop {
-        let last = match State::ask(client) {
+        let last = match ServerState::ask(client) {
             Ok(state) => return Ok(state),
             Err(error) => error,
         };
@@ -201,8 +201,8 @@ pub fn wait_while_progressing(
 
 /// How Immich stands right now, without waiting; `None` when it does not work.
 #[must_use]
-pub fn state(client: &Client) -> Option<State> {
-    State::ask(client).ok()
+pub fn state(client: &Client) -> Option<ServerState> {
+    ServerState::ask(client).ok()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::{JobResult, Verb};
 
 /// What went wrong with a unit, or with systemd itself.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ServiceError {
     /// The system bus or systemd on it cannot be reached.
     #[error("cannot reach systemd over the system bus")]
     Connect(#[source] Box<zbus::Error>),
@@ -77,4 +77,4 @@ pub enum Error {
 }
 
 /// The result of something done with units.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T> = std::result::Result<T, ServiceError>;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{
-    ActiveState, Error, Job, JobResult, LoadState, Manager, Outcome, Result, TimerStatus,
+    ActiveState, Job, JobResult, LoadState, Manager, Outcome, Result, ServiceError, TimerStatus,
     UnitState, UnitStatus, Verb,
 };
 
@@ -57,12 +57,12 @@ impl FakeManager {
         self.log.borrow_mut().push(format!("{verb} {unit}"));
         if !self.units.borrow().contains_key(unit) {
             let unit = unit.to_owned();
-            return Err(Error::NoSuchUnit { verb, unit });
+            return Err(ServiceError::NoSuchUnit { verb, unit });
         }
         if let Some(result) = self.failing.borrow().get(unit).cloned() {
             self.set(unit, ActiveState::Failed);
             let unit = unit.to_owned();
-            return Err(Error::Job { verb, unit, result });
+            return Err(ServiceError::Job { verb, unit, result });
         }
         if verb != Verb::Stop && self.skipping.borrow().iter().any(|one| one == unit) {
             return Ok(Outcome::Skipped);

@@ -6,7 +6,7 @@
 use std::io;
 use std::process::{Command, Stdio};
 
-use crate::{Error, Result, UnitStatus};
+use crate::{Result, ServiceError, UnitStatus};
 
 /// The last lines that a unit logged, oldest first: of its current or last run where systemd
 /// knows one, else since the machine started.
@@ -14,7 +14,7 @@ use crate::{Error, Result, UnitStatus};
 /// # Errors
 /// When `journalctl` cannot be run or fails.
 pub fn last_lines(unit: &UnitStatus, count: u32) -> Result<Vec<String>> {
-    let failed = |source| Error::Log {
+    let failed = |source| ServiceError::Log {
         unit: unit.state.name.clone(),
         source,
     };

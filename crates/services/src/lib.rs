@@ -14,7 +14,7 @@ mod proxies;
 mod systemd;
 mod unit;
 
-pub use error::{Error, Result};
+pub use error::{Result, ServiceError};
 pub use manager::{Manager, Outcome};
 pub use systemd::Systemd;
 pub use unit::{ActiveState, Job, JobResult, LoadState, TimerStatus, UnitState, UnitStatus, Verb};

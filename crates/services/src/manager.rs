@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{Error, Job, Result, TimerStatus, UnitState, UnitStatus, Verb};
+use crate::{Job, Result, ServiceError, TimerStatus, UnitState, UnitStatus, Verb};
 
 /// How a request that went well ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub trait Manager {
     fn state(&self, name: &str) -> Result<UnitState> {
         self.states(&[name])?
             .pop()
-            .ok_or_else(|| Error::NoSuchUnit {
+            .ok_or_else(|| ServiceError::NoSuchUnit {
                 verb: Verb::Inspect,
                 unit: name.to_owned(),
             })
@@ -42,7 +42,7 @@ pub trait Manager {
     /// Starts a unit and what it requires; done at once when it runs.
     ///
     /// # Errors
-    /// When it cannot be started in time; [`Error::Job`](crate::Error::Job) says how it ended.
+    /// When it cannot be started in time; [`ServiceError::Job`](crate::ServiceError::Job) says how it ended.
     fn start(&self, unit: &str, timeout: Duration) -> Result<Outcome>;
 
     /// Stops a unit; done at once when it does not run.

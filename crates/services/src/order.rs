@@ -6,21 +6,21 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{ActiveState, Error, LoadState, Manager, Outcome, Result, UnitState, Verb};
+use crate::{ActiveState, LoadState, Manager, Outcome, Result, ServiceError, UnitState, Verb};
 
 /// How often a unit that becomes active by itself is looked at.
 const POLL: Duration = Duration::from_millis(50);
 
 /// One thing to be done with a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct UnitStep {
     /// What.
     pub verb: Verb,
     /// With which unit.
     pub unit: String,
 }
 
-impl Step {
+impl UnitStep {
     fn new(verb: Verb, unit: &UnitState) -> Self {
         let unit = unit.name.clone();
         Self { verb, unit }
@@ -32,9 +32,9 @@ impl Step {
 ///
 /// # Errors
 /// When a unit is not installed; nothing was started then.
-pub fn plan_start(units: &[UnitState]) -> Result<Vec<Step>> {
+pub fn plan_start(units: &[UnitState]) -> Result<Vec<UnitStep>> {
     if let Some(absent) = units.iter().find(|unit| unit.load == LoadState::NotFound) {
-        return Err(Error::NoSuchUnit {
+        return Err(ServiceError::NoSuchUnit {
             verb: Verb::Start,
             unit: absent.name.clone(),
         });
@@ -42,18 +42,18 @@ pub fn plan_start(units: &[UnitState]) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     for unit in units.iter().filter(|unit| !unit.is_active()) {
         if unit.active == ActiveState::Failed {
-            steps.push(Step::new(Verb::ResetFailed, unit));
+            steps.push(UnitStep::new(Verb::ResetFailed, unit));
         }
-        steps.push(Step::new(Verb::Start, unit));
+        steps.push(UnitStep::new(Verb::Start, unit));
     }
     Ok(steps)
 }
 
 /// What stopping takes: every unit that is not down, in the reverse of the given order. Nothing
 /// when all are down.
-pub fn plan_stop(units: &[UnitState]) -> Vec<Step> {
+pub fn plan_stop(units: &[UnitState]) -> Vec<UnitStep> {
     let up = units.iter().rev().filter(|unit| !unit.active.is_down());
-    up.map(|unit| Step::new(Verb::Stop, unit)).collect()
+    up.map(|unit| UnitStep::new(Verb::Stop, unit)).collect()
 }
 
 /// Waits until a unit is active that nobody has to start, such as a mount just made: systemd
@@ -86,7 +86,7 @@ pub fn start_all(
     units: &[String],
     target: Option<&str>,
     timeout: Duration,
-    before: &mut dyn FnMut(&Step),
+    before: &mut dyn FnMut(&UnitStep),
 ) -> Result<bool> {
     carry_out(
         manager,
@@ -106,7 +106,7 @@ pub fn stop_all(
     units: &[String],
     target: Option<&str>,
     timeout: Duration,
-    before: &mut dyn FnMut(&Step),
+    before: &mut dyn FnMut(&UnitStep),
 ) -> Result<bool> {
     carry_out(
         manager,
@@ -129,9 +129,9 @@ fn states(manager: &dyn Manager, units: &[String], target: Option<&str>) -> Resu
 /// At the first step that fails; the later ones are not tried.
 pub fn carry_out(
     manager: &dyn Manager,
-    steps: &[Step],
+    steps: &[UnitStep],
     timeout: Duration,
-    before: &mut dyn FnMut(&Step),
+    before: &mut dyn FnMut(&UnitStep),
 ) -> Result<bool> {
     let begun = Instant::now();
     for step in steps {
@@ -148,12 +148,12 @@ pub fn carry_out(
             Ok(Outcome::Done) => {}
             Ok(Outcome::Skipped) => {
                 let unit = step.unit.clone();
-                return Err(Error::ConditionFailed { unit });
+                return Err(ServiceError::ConditionFailed { unit });
             }
             // It is the time for all of them that ran out.
-            Err(Error::TimedOut { verb, unit, .. }) => {
+            Err(ServiceError::TimedOut { verb, unit, .. }) => {
                 let after = timeout;
-                return Err(Error::TimedOut { verb, unit, after });
+                return Err(ServiceError::TimedOut { verb, unit, after });
             }
             Err(error) => return Err(error),
         }
@@ -259,7 +259,7 @@ mod tests {
         manager.skip("immich.service");
         assert!(matches!(
             start(&manager),
-            Err(Error::ConditionFailed { unit }) if unit == "immich.service"
+            Err(ServiceError::ConditionFailed { unit }) if unit == "immich.service"
         ));
     }
 

@@ -9,7 +9,7 @@ use zbus::{Connection, OwnedObjectPath, block_on, connection};
 
 use crate::proxies::{ServiceProxy, SystemdManagerProxy, TimerProxy, UnitProxy};
 use crate::{
-    ActiveState, Error, Job, JobResult, LoadState, Manager, Outcome, Result, TimerStatus,
+    ActiveState, Job, JobResult, LoadState, Manager, Outcome, Result, ServiceError, TimerStatus,
     UnitState, UnitStatus, Verb,
 };
 
@@ -58,7 +58,7 @@ impl Systemd {
                 manager,
             })
         };
-        block_on(connecting).map_err(|error: zbus::Error| Error::Connect(Box::new(error)))
+        block_on(connecting).map_err(|error: zbus::Error| ServiceError::Connect(Box::new(error)))
     }
 
     /// Requests a job and waits for its end. The signal is listened for before the request is
@@ -80,7 +80,7 @@ impl Systemd {
         };
         match tokio::time::timeout(timeout, ended).await {
             Ok(result) => result.map_err(failed),
-            Err(_) => Err(Error::TimedOut {
+            Err(_) => Err(ServiceError::TimedOut {
                 verb,
                 unit: unit.to_owned(),
                 after: timeout,
@@ -112,7 +112,7 @@ impl Systemd {
                 })
             }
             JobResult::Skipped => Ok(Outcome::Skipped),
-            result => Err(Error::Job {
+            result => Err(ServiceError::Job {
                 verb,
                 unit: unit.to_owned(),
                 result,
@@ -128,7 +128,7 @@ impl Systemd {
         let listed = listed.map_err(failed)?;
         // What cannot be a name is left out, and nothing else.
         if listed.len() != names.len() {
-            return Err(Error::Refused {
+            return Err(ServiceError::Refused {
                 verb: Verb::Inspect,
                 unit: names.join(", "),
                 reason: "not the name of a unit".into(),
@@ -149,7 +149,7 @@ impl Systemd {
 
     async fn read_state(&self, name: &str) -> Result<UnitState> {
         let mut states = self.read_states(&[name]).await?;
-        states.pop().ok_or_else(|| Error::NoSuchUnit {
+        states.pop().ok_or_else(|| ServiceError::NoSuchUnit {
             verb: Verb::Inspect,
             unit: name.to_owned(),
         })
@@ -231,7 +231,7 @@ impl Manager for Systemd {
     fn stop(&self, unit: &str, timeout: Duration) -> Result<()> {
         match block_on(self.run(Verb::Stop, unit, timeout))? {
             JobResult::Done | JobResult::Skipped => Ok(()),
-            result => Err(Error::Job {
+            result => Err(ServiceError::Job {
                 verb: Verb::Stop,
                 unit: unit.to_owned(),
                 result,
@@ -264,7 +264,7 @@ impl Manager for Systemd {
         block_on(self.keep(name));
         let state = self.state(name)?;
         if state.load == LoadState::NotFound {
-            return Err(Error::NoSuchUnit {
+            return Err(ServiceError::NoSuchUnit {
                 verb: Verb::Inspect,
                 unit: name.to_owned(),
             });
@@ -307,16 +307,16 @@ fn monotonic(microseconds: u64) -> Option<Timestamp> {
 }
 
 /// Puts what the bus said into terms of units.
-fn failure(verb: Verb, unit: &str, error: zbus::Error) -> Error {
+fn failure(verb: Verb, unit: &str, error: zbus::Error) -> ServiceError {
     let unit = unit.to_owned();
     match error {
         zbus::Error::MethodError(name, reason, _) => refusal(verb, unit, &name, reason),
-        zbus::Error::FDO(error) => Error::Refused {
+        zbus::Error::FDO(error) => ServiceError::Refused {
             verb,
             unit,
             reason: error.to_string(),
         },
-        other => Error::Bus {
+        other => ServiceError::Bus {
             verb,
             unit,
             source: Box::new(other),
@@ -324,13 +324,18 @@ fn failure(verb: Verb, unit: &str, error: zbus::Error) -> Error {
     }
 }
 
-fn refusal(verb: Verb, unit: String, name: &OwnedErrorName, reason: Option<String>) -> Error {
+fn refusal(
+    verb: Verb,
+    unit: String,
+    name: &OwnedErrorName,
+    reason: Option<String>,
+) -> ServiceError {
     // The unit that is missing may be another one, which this one is bound to.
     let itself = reason.as_ref().is_none_or(|reason| reason.contains(&unit));
     if name.as_str() == "org.freedesktop.systemd1.NoSuchUnit" && itself {
-        return Error::NoSuchUnit { verb, unit };
+        return ServiceError::NoSuchUnit { verb, unit };
     }
-    Error::Refused {
+    ServiceError::Refused {
         verb,
         unit,
         reason: reason.unwrap_or_else(|| name.to_string()),

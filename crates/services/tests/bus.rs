@@ -7,7 +7,9 @@ use std::io::{BufRead, BufReader, ErrorKind};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use appliance_services::{ActiveState, Error, JobResult, LoadState, Manager, Outcome, Systemd};
+use appliance_services::{
+    ActiveState, JobResult, LoadState, Manager, Outcome, ServiceError, Systemd,
+};
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, DBusError, ObjectPath, OwnedObjectPath, block_on, connection, interface};
 
@@ -308,7 +310,7 @@ fn a_job_that_fails_is_told_with_its_unit_and_result() {
         let error = systemd.start("dependent.service", MINUTE).unwrap_err();
         assert!(matches!(
             error,
-            Error::Job {
+            ServiceError::Job {
                 result: JobResult::Dependency,
                 ..
             }
@@ -333,7 +335,7 @@ fn a_unit_whose_condition_does_not_hold_is_skipped_not_started() {
 fn a_unit_that_is_not_installed_is_told_from_one_that_is_refused() {
     with_mock(|systemd| {
         let error = systemd.start("absent.service", MINUTE).unwrap_err();
-        assert!(matches!(error, Error::NoSuchUnit { .. }));
+        assert!(matches!(error, ServiceError::NoSuchUnit { .. }));
         let error = systemd.start("bound.service", MINUTE).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -353,7 +355,7 @@ fn a_job_that_takes_too_long_is_given_up() {
         let error = systemd
             .start("slow.service", Duration::from_millis(1))
             .unwrap_err();
-        assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+        assert!(matches!(error, ServiceError::TimedOut { .. }), "{error}");
         systemd.start_no_wait("slow.service").unwrap();
         systemd.stop_no_wait("slow.service").unwrap();
         let jobs = systemd.jobs().unwrap();

@@ -4,7 +4,7 @@ use appliance_backup::Address;
 use appliance_drive::find::{FindError, Found};
 use appliance_drive::state::DriveState;
 use appliance_drive::usage::Usage;
-use appliance_immich::readiness::State;
+use appliance_immich::readiness::ServerState;
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -116,9 +116,9 @@ pub fn look(appliance: &Appliance) -> Result<Condition> {
     Ok(Condition {
         units: units::lines(appliance)?,
         server: match appliance.photos().server() {
-            Some(State::Ready(_)) => ServerCondition::Ready,
-            Some(State::Uninitialized(_)) => ServerCondition::WaitsForSignUp,
-            Some(State::Maintenance) => ServerCondition::Maintenance,
+            Some(ServerState::Ready(_)) => ServerCondition::Ready,
+            Some(ServerState::Uninitialized(_)) => ServerCondition::WaitsForSignUp,
+            Some(ServerState::Maintenance) => ServerCondition::Maintenance,
             None => ServerCondition::NotReady,
         },
         backup: BackupCondition {

@@ -11,7 +11,7 @@ use appliance_immich::database::{
     TrustedDump, find_bin_dir,
 };
 use appliance_immich::dump::{Counts, ImmichVersion, Obstacle, VerifiedDump, loadable_here};
-use appliance_immich::readiness::{self, ProgressProbe, State, Waiting};
+use appliance_immich::readiness::{self, ProgressProbe, ServerState, Waiting};
 
 use crate::Result;
 
@@ -49,7 +49,7 @@ pub trait Photos {
     /// Loads a dump in place of an empty database.
     fn restore(&self, dump: &TrustedDump, on_step: &mut dyn FnMut(RestoreStep)) -> Result<()>;
     /// How the server stands right now; `None` where it does not answer.
-    fn server(&self) -> Option<State>;
+    fn server(&self) -> Option<ServerState>;
     /// The server's version; `None` where it does not answer.
     fn version(&self) -> Option<ImmichVersion>;
     /// Waits until the server works; `timeout` counts from the last time that `moved` told of
@@ -59,7 +59,7 @@ pub trait Photos {
         timeout: Duration,
         moved: &mut dyn FnMut() -> bool,
         on_progress: &mut dyn FnMut(&Waiting, Duration) -> ControlFlow<String>,
-    ) -> Result<State>;
+    ) -> Result<ServerState>;
 }
 
 /// Immich on this machine.
@@ -171,7 +171,7 @@ impl Photos for LivePhotos {
         Ok(())
     }
 
-    fn server(&self) -> Option<State> {
+    fn server(&self) -> Option<ServerState> {
         readiness::state(&self.client().ok()?)
     }
 
@@ -185,7 +185,7 @@ impl Photos for LivePhotos {
         timeout: Duration,
         moved: &mut dyn FnMut() -> bool,
         on_progress: &mut dyn FnMut(&Waiting, Duration) -> ControlFlow<String>,
-    ) -> Result<State> {
+    ) -> Result<ServerState> {
         let client = self.client()?;
         let mut probe = ProgressProbe {
             every: LOOK,

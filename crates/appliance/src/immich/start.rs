@@ -6,7 +6,7 @@ use std::time::Duration;
 use appliance_drive::layout;
 use appliance_immich::database::Contents;
 use appliance_immich::media::{LIBRARY, MARKER, UPLOAD};
-use appliance_immich::readiness::State;
+use appliance_immich::readiness::ServerState;
 use serde::Serialize;
 
 use super::{stop, units};
@@ -56,7 +56,7 @@ pub(crate) fn carry_out(appliance: &Appliance) -> Result<Started> {
     let state = wait_until_ready(appliance)?;
     Ok(Started {
         changed,
-        waits_for_sign_up: matches!(state, State::Uninitialized(_)),
+        waits_for_sign_up: matches!(state, ServerState::Uninitialized(_)),
         addresses: appliance.addresses(),
     })
 }
@@ -112,7 +112,7 @@ pub(crate) fn holds_originals(appliance: &Appliance) -> bool {
         .any(|entry| entry.file_name() != MARKER)
 }
 
-fn wait_until_ready(appliance: &Appliance) -> Result<State> {
+fn wait_until_ready(appliance: &Appliance) -> Result<ServerState> {
     let server = &appliance.settings.services.server_unit;
     let shown = appliance.dialogue().wait("waiting for Immich");
     let mut looked = Duration::ZERO;
@@ -133,7 +133,7 @@ fn wait_until_ready(appliance: &Appliance) -> Result<State> {
     );
     drop(shown);
     match state {
-        Ok(State::Maintenance) => Err(Refused::new(
+        Ok(ServerState::Maintenance) => Err(Refused::new(
             FailureClass::Failed,
             "Immich is in maintenance mode and serves no photos",
             "end it on Immich's web page, or with: immich-admin disable-maintenance-mode",

@@ -1,7 +1,7 @@
 //! The units of Immich and its database.
 
 use appliance_immich::readiness::changes;
-use appliance_services::order::{self, Step};
+use appliance_services::order::{self, UnitStep};
 use appliance_services::{LoadState, UnitState, Verb, journal};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -139,7 +139,7 @@ pub(crate) fn has_ended(appliance: &Appliance, unit: &str) -> bool {
         .is_some_and(|unit| unit.active.is_down())
 }
 
-pub(crate) fn tell(appliance: &Appliance, step: &Step) {
+pub(crate) fn tell(appliance: &Appliance, step: &UnitStep) {
     match step.verb {
         Verb::Start => appliance.say(format!("Starting {} …", step.unit)),
         Verb::Stop => appliance.say(format!("Stopping {} …", step.unit)),

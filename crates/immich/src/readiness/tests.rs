@@ -26,7 +26,7 @@ fn config(initialized: bool) -> (u16, String) {
     (200, CONFIG.replace("INIT", &initialized.to_string()))
 }
 
-fn wait(client: &Client, seen: &mut Vec<Waiting>) -> Result<State, NotReady> {
+fn wait(client: &Client, seen: &mut Vec<Waiting>) -> Result<ServerState, NotReady> {
     wait_until_ready(client, Duration::from_secs(30), &mut |waiting, _| {
         seen.push(waiting.clone());
         ControlFlow::Continue(())
@@ -42,7 +42,7 @@ fn a_server_without_its_database_is_waited_for_until_it_works() {
     let client = serving(vec![down.clone(), down, config(true)]);
     let mut seen = Vec::new();
     let state = wait(&client, &mut seen).unwrap();
-    assert!(matches!(state, State::Ready(_)));
+    assert!(matches!(state, ServerState::Ready(_)));
     assert_eq!(seen, [Waiting::Database, Waiting::Database]);
 }
 
@@ -50,7 +50,7 @@ fn a_server_without_its_database_is_waited_for_until_it_works() {
 fn a_fresh_database_is_not_called_ready() {
     let client = serving(vec![config(false)]);
     let state = wait(&client, &mut Vec::new()).unwrap();
-    assert!(matches!(state, State::Uninitialized(_)));
+    assert!(matches!(state, ServerState::Uninitialized(_)));
 }
 
 #[test]
@@ -62,8 +62,8 @@ fn maintenance_mode_is_a_state_of_its_own_with_a_way_out() {
     for answer in [r#"{"maintenanceMode":true}"#.to_owned(), by_schema] {
         let client = serving(vec![(200, answer.clone()), (200, answer)]);
         let waited = wait(&client, &mut Vec::new()).unwrap();
-        assert_eq!(waited, State::Maintenance);
-        assert_eq!(state(&client), Some(State::Maintenance));
+        assert_eq!(waited, ServerState::Maintenance);
+        assert_eq!(state(&client), Some(ServerState::Maintenance));
         assert!(waited.help().unwrap().contains("disable-maintenance-mode"));
     }
 }
@@ -130,7 +130,7 @@ fn a_migration_that_gets_on_is_waited_for_beyond_the_timeout() {
     let state = wait_while_progressing(&migrating(6), timeout, &mut probe, &mut |_, _| {
         ControlFlow::Continue(())
     });
-    assert!(matches!(state, Ok(State::Ready(_))), "{state:?}");
+    assert!(matches!(state, Ok(ServerState::Ready(_))), "{state:?}");
     assert!(start.elapsed() > 2 * timeout);
 }
 

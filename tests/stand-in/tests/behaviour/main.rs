@@ -21,7 +21,7 @@ use appliance_immich::api::{
     Client, Job, MetadataSearch, NewAlbum, NewAsset, Queue, QueueCommand, SignUp, Timeouts, Why,
 };
 use appliance_immich::readiness::{
-    NotReady, ProgressProbe, State, Waiting, changes, state, wait_while_progressing,
+    NotReady, ProgressProbe, ServerState, Waiting, changes, state, wait_while_progressing,
 };
 use immich_stand_in::testing::{Postgres, Redis, StandIn, photo, settings};
 use immich_stand_in::{DatabaseAddress, RedisAddress, Settings, StartError};
@@ -103,7 +103,7 @@ fn without_its_database_it_answers_a_ping_and_nothing_else() {
     assert_eq!(client.config().unwrap_err().status(), Some(500));
     assert_eq!(client.statistics().unwrap_err().status(), Some(500));
     postgres.resume().unwrap();
-    assert!(matches!(state(&client), Some(State::Ready(_))));
+    assert!(matches!(state(&client), Some(ServerState::Ready(_))));
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_fresh_database_over_old_media_starts_happily_and_empty() {
     let stand_in = StandIn::start(settings(media.path(), &new, None)).unwrap();
     assert!(matches!(
         state(&anyone(&stand_in)),
-        Some(State::Uninitialized(_))
+        Some(ServerState::Uninitialized(_))
     ));
     assert_eq!(originals(media.path()), 1, "the old original is gone");
 }

@@ -175,8 +175,8 @@ fn enter(anyone: &Client, admin: &Admin) -> Client {
         name: "Contract".into(),
     };
     let fresh = matches!(
-        readiness::State::of(anyone.config().unwrap()),
-        readiness::State::Uninitialized(_)
+        readiness::ServerState::of(anyone.config().unwrap()),
+        readiness::ServerState::Uninitialized(_)
     );
     if fresh {
         let account = anyone.admin_sign_up(&sign_up).unwrap();
