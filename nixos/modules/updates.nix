@@ -68,7 +68,6 @@ in
       ]
       ++ lib.optional cfg.dedicated updates.trial.command;
       environment = {
-        inherit (config.environment.sessionVariables) NIX_PATH;
         HOME = "/root";
         FLAKE = updates.flake;
         ATTRIBUTE = updates.attribute;

@@ -22,6 +22,7 @@ let
       export TRIAL_FOLDER=/var/lib/immich-appliance-trial
       export PROFILE=/nix/var/nix/profiles/system
       export RUNNING_SYSTEM=/run/current-system
+      export TIMER=immich-appliance-trial.timer
       export TRIAL_SECONDS=${toString (trial.minutes * 60)}
       export UNITS=${lib.escapeShellArg (lib.concatStringsSep " " trial.units)}
       export HEALTH=${lib.escapeShellArg trial.health}
@@ -72,7 +73,6 @@ in
 
     systemd.services.immich-appliance-trial = {
       description = "Keep the new system, or go back to the former one";
-      unitConfig.ConditionPathExists = "/var/lib/immich-appliance-trial/former";
       # It switches systems itself: neither is it stopped by that nor waited for.
       restartIfChanged = false;
       stopIfChanged = false;
@@ -83,11 +83,12 @@ in
     };
     systemd.timers.immich-appliance-trial = {
       description = "Look after a new system every minute";
+      # Only while there is one: at boot, or started by `begin`.
       wantedBy = [ "timers.target" ];
+      unitConfig.ConditionPathExists = "/var/lib/immich-appliance-trial/former";
       timerConfig = {
-        OnBootSec = "1min";
-        OnUnitInactiveSec = "1min";
         OnActiveSec = "1min";
+        OnUnitInactiveSec = "1min";
         AccuracySec = "5s";
       };
     };

@@ -55,6 +55,7 @@ forget() {
   # Last: without it there is no trial.
   rm -f "$TRIAL_FOLDER/former"
   sync "$TRIAL_FOLDER"
+  systemctl --no-block stop "$TIMER"
 }
 
 keep() {
@@ -101,6 +102,7 @@ case ${1:-} in
     write until "$(($(date +%s) + TRIAL_SECONDS))"
     # Last: from here on there is a trial, and a power cut ends it in the former system.
     write former "$running"
+    systemctl start "$TIMER"
     nix-env --profile "$PROFILE" --set "$system"
     # Not made the one that boots: a box that hangs and restarts comes up in the former system. A
     # unit that fails is judged below, with everything else.
