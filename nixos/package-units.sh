@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Installs the units of systemd/ with the command's own path:
+# Installs the units of dist/systemd/ with the command's own path:
 #   package-units.sh UNITS DESTINATION COMMAND
 # A unit that names a path that NixOS does not have is refused.
 set -eu

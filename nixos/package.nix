@@ -1,4 +1,4 @@
-# The tool as it is installed: with the programs it calls and with the units of ../systemd, which
+# The tool as it is installed: with the programs it calls and with the units of ../dist/systemd, which
 # are the very files that the virtual appliance runs.
 {
   lib,
@@ -42,5 +42,5 @@ runCommand "immich-appliance-${immich-appliance-unwrapped.version}"
     makeWrapper ${lib.getExe immich-appliance-unwrapped} $out/bin/immich-appliance \
       --prefix PATH : ${lib.makeBinPath runtimeTools}
 
-    bash ${./package-units.sh} ${../systemd} $out/lib/systemd/system $out/bin/immich-appliance
+    bash ${./package-units.sh} ${../dist/systemd} $out/lib/systemd/system $out/bin/immich-appliance
   ''

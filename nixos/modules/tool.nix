@@ -38,13 +38,13 @@ in
     environment.etc."immich-appliance/config.toml".source =
       toml.generate "immich-appliance-config.toml" cfg.settings;
 
-    # The units of this repository's systemd/: the target, the backup and its timer, and the drop-ins
+    # The units of this repository's dist/systemd/: the target, the backup and its timer, and the drop-ins
     # that bind PostgreSQL, Redis and Immich to the mounted drive.
     systemd.packages = [ cfg.package ];
 
     # Who signs in at a terminal sees how the box is and what comes next.
     environment.interactiveShellInit = lib.mkIf cfg.dedicated (
-      lib.readFile ../../profile.d/immich-appliance.sh
+      lib.readFile ../../dist/profile.d/immich-appliance.sh
     );
   };
 }

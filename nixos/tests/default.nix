@@ -80,9 +80,9 @@ promises
       ''
         compared=0
         for machine in $machines; do
-          for shipped in $(cd ${../../systemd} && find . -name '*.service' -o -name '*.timer' -o -name '*.target' -o -name '*.conf'); do
+          for shipped in $(cd ${../../dist/systemd} && find . -name '*.service' -o -name '*.timer' -o -name '*.target' -o -name '*.conf'); do
             sed 's|/nix/store/[^ ]*/bin/immich-appliance|/usr/bin/immich-appliance|' "$machine/$shipped" |
-              diff - "${../../systemd}/$shipped"
+              diff - "${../../dist/systemd}/$shipped"
             compared=$((compared + 1))
           done
         done
@@ -132,7 +132,7 @@ promises
             ../../images
             ../../nixos
             ../../scripts
-            ../../systemd
+            ../../dist/systemd
             ../../templates
           ];
         };

@@ -1,4 +1,4 @@
-//! The unit files in `systemd/`, held against the configuration and against systemd itself.
+//! The unit files in `dist/systemd/`, held against the configuration and against systemd itself.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ const MOUNT: &str = "mnt-immich_drive.mount";
 const COMMAND: &str = "/usr/bin/immich-appliance";
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../systemd")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist/systemd")
 }
 
 /// A unit file's settings, each as its words; a setting given twice adds up.

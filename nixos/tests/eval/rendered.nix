@@ -211,7 +211,7 @@ in
   a-backup-outlives-a-switch.holds =
     _:
     lib.elem "X-RestartIfChanged=false" (
-      lib.splitString "\n" (lib.readFile ../../../systemd/immich-appliance-backup.service)
+      lib.splitString "\n" (lib.readFile ../../../dist/systemd/immich-appliance-backup.service)
     );
   an-update-outlives-its-own-switch = {
     module = appliance { updates.enable = true; };

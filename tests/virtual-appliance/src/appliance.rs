@@ -82,10 +82,10 @@ fn product() -> Result<Layer> {
         .copy(
             "/usr/lib/systemd/system",
             0o644,
-            &cache::workspace().join("systemd"),
+            &cache::workspace().join("dist/systemd"),
         )
         .and_then(|layer| {
-            let greeting = cache::workspace().join("profile.d");
+            let greeting = cache::workspace().join("dist/profile.d");
             layer.copy("/etc/profile.d", 0o644, &greeting)
         })
         .map(|layer| layer.command("systemctl daemon-reload"))
