@@ -1,25 +1,47 @@
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use jiff::Zoned;
+use jiff::{SignedDuration, Zoned};
 
+use super::folder::DumpFolder;
 use super::gzip::SplitGzip;
+use super::ledger::{DumpLedger, DumpRecord};
 use super::{Database, DatabaseError, Result, failed};
-use crate::dump::{Counts, PgVersion, verify_file};
+use crate::dump::{ImmichVersion, PgVersion, VerifiedDump};
 
-/// A finished dump, proven complete.
+/// What is asked of a dump.
+#[derive(Debug, Clone)]
+pub struct DumpRequest<'a> {
+    /// The folder that it goes into, Immich's `backups`.
+    pub folder: &'a Path,
+    /// The installed version of Immich, for a database that does not tell its own.
+    pub installed: Option<&'a ImmichVersion>,
+    /// The time that it is named after.
+    pub now: Zoned,
+    /// How many of this box's routine dumps stay, this one included; at least one.
+    pub keep: usize,
+    /// What it is for.
+    pub purpose: DumpPurpose,
+}
+
+/// What a dump is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DumpPurpose {
+    /// Goes with a backup, and in its time falls under retention: this box's, and Immich's own.
+    Routine,
+    /// Made before something that cannot be undone, such as a newer Immich's first start. It
+    /// stays until a person removes it; its name is one that Immich's retention passes over.
+    Kept,
+}
+
+/// A dump that has just been made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dump {
-    /// The file.
-    pub path: PathBuf,
-    /// Its length.
-    pub bytes: u64,
-    /// The rows in it, counted while it was read back.
-    pub counts: Counts,
-    /// The server that it was taken from.
-    pub pg_version: PgVersion,
+    /// The dump, read back and proven.
+    pub verified: VerifiedDump,
+    /// What is recorded about it.
+    pub record: DumpRecord,
     /// Older dumps that were removed.
     pub removed: Vec<PathBuf>,
 }
@@ -47,19 +69,15 @@ pub fn is_routine_dump(name: &str) -> bool {
     time_fits && versions.contains("-pg")
 }
 
-/// The routine dumps beyond the newest `keep`; at least one is always kept. The names sort by time.
-fn superseded(names: impl IntoIterator<Item = String>, keep: usize) -> Vec<String> {
-    let mut names: Vec<_> = names
-        .into_iter()
-        .filter(|name| is_routine_dump(name))
-        .collect();
-    names.sort_unstable();
-    names.reverse();
-    names.split_off(keep.max(1).min(names.len()))
-}
-
-/// The name that Immich would give.
-fn name(now: &Zoned, immich_version: &str, server: &PgVersion) -> String {
+/// The name of a dump: Immich's own for a routine one whose version of Immich is known. Immich
+/// reads the version off a name, and takes a wrong one for another format; so a dump without a
+/// version is given a name that Immich's restore does not offer.
+fn name(
+    now: &Zoned,
+    immich: Option<&ImmichVersion>,
+    server: &PgVersion,
+    purpose: DumpPurpose,
+) -> String {
     let plain = |text: &str| -> String {
         text.chars()
             .map(|c| {
@@ -71,74 +89,131 @@ fn name(now: &Zoned, immich_version: &str, server: &PgVersion) -> String {
             })
             .collect()
     };
-    format!(
-        "immich-db-backup-{}-v{}-pg{}.sql.gz",
-        now.strftime("%Y%m%dT%H%M%S"),
-        plain(immich_version.trim_start_matches('v')),
-        plain(server.number())
-    )
+    let time = now.strftime("%Y%m%dT%H%M%S");
+    let server = plain(server.number());
+    let start = match purpose {
+        DumpPurpose::Routine => "",
+        DumpPurpose::Kept => "kept-",
+    };
+    match immich {
+        Some(version) => {
+            let version = plain(&version.to_string());
+            format!("{start}immich-db-backup-{time}-v{version}-pg{server}.sql.gz")
+        }
+        None => format!("{start}database-{time}-pg{server}.dump.gz"),
+    }
 }
 
 /// The dump's file while it is written. Unlike Immich's own `….sql.gz.tmp`, which Immich removes
 /// whenever it tidies up, it begins with a dot.
-fn temporary_name(name: &str) -> String {
-    format!(".{name}.tmp")
+fn temporary_name(now: &Zoned) -> String {
+    format!(
+        "{TEMPORARY_START}{}{TEMPORARY_END}",
+        now.strftime("%Y%m%dT%H%M%S")
+    )
 }
 
+const TEMPORARY_START: &str = ".immich-appliance-dump-";
+const TEMPORARY_END: &str = ".tmp";
+
+/// As this version names it, or an earlier one did.
 fn is_temporary(name: &str) -> bool {
-    name.strip_prefix('.')
-        .and_then(|rest| rest.strip_suffix(".tmp"))
-        .is_some_and(is_routine_dump)
+    name.strip_suffix(TEMPORARY_END).is_some_and(|rest| {
+        rest.starts_with(TEMPORARY_START) || rest.strip_prefix('.').is_some_and(is_routine_dump)
+    })
 }
 
 impl Database {
-    /// Dumps the database into the folder `dir`, as Immich itself would, and proves the dump
-    /// complete by reading it back. Of the folder's routine dumps the newest `keep` stay.
+    /// Dumps the database into a folder, as Immich itself would, proves the dump complete by
+    /// reading it back, and records it. Then retention is applied to the dumps that are recorded;
+    /// the one just made is never among those that go. Those that Immich has made are left to it.
     ///
-    /// Restorable by Immich's own restore and by [`Database::restore`]. The file belongs to the
-    /// folder's owner and gets its name only when all is well. `on_bytes` gets the bytes of plain
-    /// SQL written so far.
+    /// Restorable by Immich's own restore and by [`Database::restore`]. While it is written, the
+    /// file belongs to the running user alone; it is given to the folder's owner, and gets its
+    /// name, only when all is well. `on_bytes` gets the bytes of plain SQL written so far.
     ///
     /// # Errors
     /// When pg_dump fails, the disk is full, or the dump read back is not complete; then no dump
-    /// is left, and no older one was removed.
+    /// is left, and no older one was removed. When the database is stopped meanwhile, the error
+    /// [was caused by that](DatabaseError::was_stopped).
     pub fn dump(
         &self,
-        dir: &Path,
-        immich_version: &str,
-        now: &Zoned,
-        keep: usize,
+        request: &DumpRequest<'_>,
+        ledger: &mut DumpLedger,
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<Dump> {
         let server = self.server_version()?;
-        let name = name(now, immich_version, &server);
-        remove_leftovers(dir)?;
-        let path = dir.join(&name);
-        let temporary = Temporary(dir.join(temporary_name(&name)));
-        self.write_dump(dir, &temporary.0, on_bytes)?;
-        let summary = verify_file(&temporary.0).map_err(|why| DatabaseError::BadDump {
-            path: path.clone(),
-            why,
-        })?;
-        let Some(section) = summary.section(&self.name).cloned() else {
-            return Err(DatabaseError::NotImmich(path));
+        let folder = DumpFolder::open(request.folder)?;
+        remove_leftovers(&folder)?;
+        let extensions = self.extension_versions()?;
+        let temporary = Temporary {
+            folder: &folder,
+            name: temporary_name(&request.now),
         };
-        let bytes = fs::metadata(&temporary.0)
-            .map_err(failed("look at", &temporary.0))?
-            .len();
-        fs::rename(&temporary.0, &path).map_err(failed("put in place", &path))?;
-        appliance_files::sync_dir(dir)?;
+        let file = self.write_dump(&folder, &temporary.name, on_bytes)?;
+        let held = folder.held_path_of(&temporary.name);
+        let verified =
+            VerifiedDump::prove(&held, &self.name, None).map_err(|why| DatabaseError::BadDump {
+                path: folder.path_of(&temporary.name),
+                why,
+            })?;
+        folder.hand_over(&file, &temporary.name)?;
+        let immich = verified.immich().or(request.installed).cloned();
+        let name = self.settle(
+            &folder,
+            &temporary.name,
+            |now| name(now, immich.as_ref(), &server, request.purpose),
+            &request.now,
+        )?;
+        let verified = verified.moved_to(&folder.path_of(&name));
+        let record = DumpRecord {
+            number: ledger.next_number(),
+            name,
+            sha256: verified.sha256().to_owned(),
+            bytes: verified.bytes(),
+            taken: request.now.timestamp(),
+            postgresql: server,
+            immich,
+            extensions,
+            kept: request.purpose == DumpPurpose::Kept,
+        };
+        ledger.add(record.clone())?;
         Ok(Dump {
-            path,
-            bytes,
-            counts: section.counts,
-            pg_version: server,
-            removed: remove_superseded(dir, keep)?,
+            verified,
+            record,
+            removed: ledger.apply_retention(&folder, request.keep)?,
         })
     }
 
-    fn write_dump(&self, dir: &Path, to: &Path, on_bytes: &mut dyn FnMut(u64)) -> Result<()> {
-        let file = create(dir, to)?;
+    /// Gives the dump its name; one second later's where a clock that was set back finds it taken.
+    fn settle(
+        &self,
+        folder: &DumpFolder,
+        from: &str,
+        named: impl Fn(&Zoned) -> String,
+        now: &Zoned,
+    ) -> Result<String> {
+        for second in 0..3600 {
+            let later = now
+                .checked_add(SignedDuration::from_secs(second))
+                .unwrap_or_else(|_| now.clone());
+            let name = named(&later);
+            if folder.rename(from, &name)? {
+                return Ok(name);
+            }
+        }
+        let taken = io::ErrorKind::AlreadyExists.into();
+        Err(failed("put in place", &folder.path_of(&named(now)))(taken))
+    }
+
+    fn write_dump(
+        &self,
+        folder: &DumpFolder,
+        name: &str,
+        on_bytes: &mut dyn FnMut(u64),
+    ) -> Result<File> {
+        let to = &folder.path_of(name);
+        let file = folder.create(name)?;
         let mut gzip = SplitGzip::new(io::BufWriter::with_capacity(256 << 10, file));
         let doing = format!("dump the database {:?}", self.name);
         let mut pg_dump = self.connection.dump(&doing, &self.name)?;
@@ -164,82 +239,75 @@ impl Database {
         let file = buffered
             .into_inner()
             .map_err(|error| failed("write", to)(error.into_error()))?;
-        file.sync_all().map_err(failed("sync", to))
+        file.sync_all().map_err(failed("sync", to))?;
+        Ok(file)
     }
-}
-
-/// Makes the dump's file, which the folder's owner may read, and root alone may write to now.
-fn create(dir: &Path, path: &Path) -> Result<File> {
-    let folder = fs::metadata(dir).map_err(failed("look at", dir))?;
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed("create", path))?;
-    if nix::unistd::geteuid().is_root() {
-        std::os::unix::fs::fchown(&file, Some(folder.uid()), Some(folder.gid()))
-            .map_err(failed("change the owner of", path))?;
-    }
-    file.set_permissions(fs::Permissions::from_mode(0o640))
-        .map_err(failed("set the mode of", path))?;
-    Ok(file)
 }
 
 /// Removed when dropped; after the rename there is nothing left to remove.
-struct Temporary(PathBuf);
+struct Temporary<'a> {
+    folder: &'a DumpFolder,
+    name: String,
+}
 
-impl Drop for Temporary {
+impl Drop for Temporary<'_> {
     fn drop(&mut self) {
         // A leftover is removed by the next dump.
-        let _ = fs::remove_file(&self.0);
+        let _ = self.folder.remove(&self.name);
     }
 }
 
-fn names(dir: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(dir).map_err(failed("read", dir))? {
-        let entry = entry.map_err(failed("read", dir))?;
-        if let Ok(name) = entry.file_name().into_string() {
-            names.push(name);
-        }
-    }
-    Ok(names)
-}
-
-/// Removes what a power cut left.
-fn remove_leftovers(dir: &Path) -> Result<()> {
-    for name in names(dir)?.iter().filter(|name| is_temporary(name)) {
-        appliance_files::remove_durably(&dir.join(name))?;
+/// Removes what a power cut left. Only what the running user owns: anyone else's is not ours.
+fn remove_leftovers(folder: &DumpFolder) -> Result<()> {
+    let me = nix::unistd::geteuid().as_raw();
+    let leftovers: Vec<String> = folder
+        .names()?
+        .filter(|name| is_temporary(name) && folder.file_owner(name) == Some(me))
+        .collect();
+    for name in &leftovers {
+        folder.remove(name)?;
     }
     Ok(())
-}
-
-fn remove_superseded(dir: &Path, keep: usize) -> Result<Vec<PathBuf>> {
-    let mut removed = Vec::new();
-    for name in superseded(names(dir)?, keep) {
-        let path = dir.join(name);
-        appliance_files::remove_durably(&path)?;
-        removed.push(path);
-    }
-    Ok(removed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_name_is_the_one_immich_gives() {
+    fn named(immich: Option<&str>, purpose: DumpPurpose) -> String {
         let now: Zoned = "2026-11-21T03:04:05[UTC]".parse().unwrap();
         let server = PgVersion("15.20 (Debian 15.20-0+deb12u1)".into());
-        let name = name(&now, "v2.7.5", &server);
+        let immich: Option<ImmichVersion> = immich.map(|text| text.parse().unwrap());
+        name(&now, immich.as_ref(), &server, purpose)
+    }
+
+    #[test]
+    fn the_name_is_the_one_immich_gives() {
+        let name = named(Some("2.7.5"), DumpPurpose::Routine);
         assert_eq!(
             name,
             "immich-db-backup-20261121T030405-v2.7.5-pg15.20.sql.gz"
         );
         assert!(is_routine_dump(&name));
-        assert!(is_temporary(&temporary_name(&name)));
+        assert!(is_temporary(&format!(".{name}.tmp")));
+        let now: Zoned = "2026-11-21T03:04:05[UTC]".parse().unwrap();
+        assert!(is_temporary(&temporary_name(&now)));
+        assert!(!is_temporary(&name));
+    }
+
+    #[test]
+    fn a_dump_without_a_version_and_one_that_is_kept_do_not_get_immichs_name() {
+        for (immich, purpose) in [
+            (None, DumpPurpose::Routine),
+            (None, DumpPurpose::Kept),
+            (Some("2.7.5"), DumpPurpose::Kept),
+        ] {
+            let name = named(immich, purpose);
+            assert!(!is_routine_dump(&name), "{name}");
+            assert!(!name.contains("v0.0.0"), "{name}");
+        }
+        let unknown = named(None, DumpPurpose::Routine);
+        assert_eq!(unknown, "database-20261121T030405-pg15.20.dump.gz");
     }
 
     #[test]
@@ -270,24 +338,5 @@ mod tests {
         ] {
             assert_eq!(is_routine_dump(name), routine, "{name}");
         }
-    }
-
-    #[test]
-    fn the_newest_stay_and_one_always_does() {
-        let dump =
-            |day: u32| format!("immich-db-backup-202611{day:02}T020000-v2.7.5-pg15.20.sql.gz");
-        let old = "immich-db-backup-1712345678901.sql.gz".to_owned();
-        let all = || {
-            vec![
-                dump(2),
-                old.clone(),
-                "keep.txt".to_owned(),
-                dump(3),
-                dump(1),
-            ]
-        };
-        assert_eq!(superseded(all(), 2), [dump(1), old.clone()]);
-        assert_eq!(superseded(all(), 0), [dump(2), dump(1), old.clone()]);
-        assert_eq!(superseded(all(), 9), [""; 0]);
     }
 }

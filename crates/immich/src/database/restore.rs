@@ -1,15 +1,11 @@
-use std::path::Path;
-
-use super::filter::{CopyError, Filter};
-use super::{Contents, Database, DatabaseError, MAINTENANCE, Result, failed, literal};
-use crate::dump::{Counts, PgVersion, Section, Summary, Table, open, quote, verify_file};
+use super::ledger::TrustedDump;
+use super::{Contents, Database, DatabaseError, MAINTENANCE, Result, literal};
+use crate::dump::{Counts, PgVersion, VerifiedDump, loadable_here, needed, quote};
 
 /// What a restore is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestoreStep {
-    /// Reading the dump to prove it complete.
-    Verifying,
-    /// Loading it.
+    /// Loading the dump.
     Loading {
         /// Bytes of plain SQL so far.
         done: u64,
@@ -37,43 +33,43 @@ pub struct Restored {
 }
 
 impl Database {
-    /// Restores a dump of pg_dump or pg_dumpall as the database, owned by its role.
+    /// Restores a dump as the database, owned by its role.
     ///
-    /// The dump is proven complete first, then loaded beside the database that is there, compared
-    /// with the dump's own counts, and only then put in its place: whatever fails, and whenever the
-    /// power is cut, either the old database or the whole new one is there. Run again after it
-    /// succeeded, without `overwrite`, it changes nothing. Immich must be stopped.
+    /// The dump is loaded beside the database that is there, compared with the dump's own counts,
+    /// and only then put in its place: whatever fails, and whenever the power is cut, either the
+    /// old database or the whole new one is there. Run again after it succeeded, without
+    /// `overwrite`, it changes nothing. Immich must be stopped.
+    ///
+    /// It is loaded as the role that owns the database, in a session that was never the
+    /// superuser's; roles, privileges and extensions that Immich does not use are left out.
     ///
     /// # Errors
-    /// When the dump is not complete, not Immich's, or from a newer PostgreSQL; when the role is
-    /// missing; when the database holds users and `overwrite` is not set; when loading fails or
-    /// the counts differ.
+    /// When the dump [cannot be loaded here](DatabaseError::NotLoadable) or was changed after it
+    /// had been proven; when the role is missing or has rights that no dump may use; when the
+    /// database holds users and `overwrite` is not set; when loading fails or the counts differ.
     pub fn restore(
         &self,
-        dump: &Path,
+        dump: &TrustedDump,
         overwrite: bool,
         on_step: &mut dyn FnMut(RestoreStep),
     ) -> Result<Restored> {
-        on_step(RestoreStep::Verifying);
-        let summary = verify_file(dump).map_err(|why| DatabaseError::BadDump {
-            path: dump.to_owned(),
-            why,
+        let dump = dump.verified();
+        // Whether Immich's version fits is told by whoever knows the installed one.
+        let installed = self.installed(None)?;
+        loadable_here(dump, &installed).map_err(|obstacles| DatabaseError::NotLoadable {
+            path: dump.path().to_owned(),
+            obstacles,
         })?;
-        let section = summary
-            .section(&self.name)
-            .filter(|section| section.counts.is_immich())
-            .ok_or_else(|| DatabaseError::NotImmich(dump.to_owned()))?;
-        let server = self.server_version()?;
-        self.refuse_unloadable(dump, &summary, section, &server)?;
+        self.refuse_owner()?;
 
         let mut restored = Restored {
-            counts: section.counts.clone(),
-            dumped_from: summary.server.clone(),
+            counts: dump.counts().clone(),
+            dumped_from: dump.postgresql().cloned(),
             already_there: false,
-            maintenance_ended: section.maintenance,
+            maintenance_ended: dump.in_maintenance(),
         };
         if !overwrite && let Contents::Users(users @ 1..) = self.contents()? {
-            if !self.is_restored_from(&summary, section)? {
+            if !self.is_restored_from(dump)? {
                 return Err(DatabaseError::HoldsUsers {
                     name: self.name.clone(),
                     users,
@@ -95,18 +91,61 @@ impl Database {
                 quote(&self.owner)
             )],
         )?;
-        self.load(dump, &summary, &server, on_step)?;
+        self.prepare(dump, &beside)?;
+        let total = dump.plain_bytes();
+        self.load(dump, &beside, &mut |done| {
+            on_step(RestoreStep::Loading { done, total });
+        })?;
 
         on_step(RestoreStep::Comparing);
-        let loaded = self.count(&beside, "")?;
-        let differences = section.counts.differences(&loaded);
+        let differences = dump.counts().differences(&self.count(&beside, "")?);
         if !differences.is_empty() {
             return Err(DatabaseError::CountsDiffer(differences));
         }
-        self.finish(&beside, &summary, section)?;
+        self.finish(&beside, dump)?;
         on_step(RestoreStep::Replacing);
         self.replace(&beside)?;
         Ok(restored)
+    }
+
+    /// Makes what only a superuser may make: the extensions, and their schemas.
+    fn prepare(&self, dump: &VerifiedDump, beside: &str) -> Result<()> {
+        let owner = quote(&self.owner);
+        let mut statements = vec![format!("ALTER SCHEMA public OWNER TO {owner}")];
+        for (name, schema) in needed(dump) {
+            let schema = quote(schema);
+            statements.push(format!(
+                "CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {owner}"
+            ));
+            statements.push(format!(
+                "CREATE EXTENSION IF NOT EXISTS {} WITH SCHEMA {schema} CASCADE",
+                quote(name)
+            ));
+        }
+        let doing = "make the extensions that the dump needs";
+        Ok(self.connection.run(doing, beside, &statements)?)
+    }
+
+    /// The role that a dump is loaded as must be able to do no more than Immich has to.
+    fn refuse_owner(&self) -> Result<()> {
+        if !self.owner_exists()? {
+            return Err(DatabaseError::RoleMissing(self.owner.clone()));
+        }
+        let sql = format!(
+            "SELECT count(*) FROM pg_catalog.pg_roles r WHERE rolname = {owner} AND (rolsuper \
+             OR rolcreaterole OR rolreplication \
+             OR EXISTS (SELECT FROM pg_catalog.pg_roles p WHERE (p.rolsuper OR p.rolname IN \
+             ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')) \
+             AND pg_catalog.pg_has_role(r.oid, p.oid, 'MEMBER')));",
+            owner = literal(&self.owner)
+        );
+        let doing = "look at the rights of Immich's role";
+        let rows = self.connection.query(doing, MAINTENANCE, &sql, 1)?;
+        if super::first(rows) == "0" {
+            Ok(())
+        } else {
+            Err(DatabaseError::RoleTooMighty(self.owner.clone()))
+        }
     }
 
     /// The database that is loaded, until it is proven.
@@ -117,46 +156,6 @@ impl Database {
     /// The database from before, for the moment between its replacement and its end.
     fn replaced(&self) -> String {
         format!("{}_replaced", self.name)
-    }
-
-    fn refuse_unloadable(
-        &self,
-        dump: &Path,
-        summary: &Summary,
-        section: &Section,
-        server: &PgVersion,
-    ) -> Result<()> {
-        let dumped = summary.server.as_ref();
-        if let (Some(dumped), Some(mine)) = (dumped, server.major())
-            && dumped.major().is_some_and(|major| major > mine)
-        {
-            return Err(DatabaseError::NewerDump {
-                path: dump.to_owned(),
-                dump: dumped.clone(),
-                server: server.clone(),
-            });
-        }
-        if !self.owner_exists()? {
-            return Err(DatabaseError::RoleMissing(self.owner.clone()));
-        }
-        let rows = self.connection.query(
-            "list the extensions that the database server offers",
-            MAINTENANCE,
-            "SELECT name FROM pg_catalog.pg_available_extensions;",
-            1,
-        )?;
-        let offered: Vec<_> = rows.into_iter().flatten().collect();
-        let missing: Vec<_> = section
-            .extensions
-            .iter()
-            .filter(|name| !offered.contains(name))
-            .cloned()
-            .collect();
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(DatabaseError::ExtensionsMissing(missing))
-        }
     }
 
     /// Removes what a restore that was cut short left. The replaced database counts as left only
@@ -174,47 +173,9 @@ impl Database {
         Ok(self.connection.run(doing, MAINTENANCE, &statements)?)
     }
 
-    fn load(
-        &self,
-        dump: &Path,
-        summary: &Summary,
-        server: &PgVersion,
-        on_step: &mut dyn FnMut(RestoreStep),
-    ) -> Result<()> {
-        let psql_version = self.connection.psql_version()?;
-        let filter = Filter::new(summary.kind, &self.name, &self.owner, &psql_version, server);
-        let sql = open(dump).map_err(failed("read", dump))?;
-        let doing = format!("load the dump {}", dump.display());
-        let mut psql = self.connection.load(&doing, &self.beside())?;
-        let mut stdin = psql.stdin()?;
-        let copied = filter.copy(sql, &mut stdin, &mut |done| {
-            on_step(RestoreStep::Loading {
-                done,
-                total: summary.length,
-            });
-        });
-        match copied {
-            Ok(()) => {
-                drop(stdin);
-                Ok(psql.finish()?)
-            }
-            Err(CopyError::Read(source)) => {
-                // It must not see an end of its input, which it would commit.
-                psql.abort();
-                Err(failed("read", dump)(source))
-            }
-            Err(CopyError::Write(source)) => {
-                drop(stdin);
-                // It stopped at an error, which says more than the broken pipe.
-                psql.finish()?;
-                Err(failed("hand over", dump)(source))
-            }
-        }
-    }
-
     /// Whether the database came from this dump and still holds its rows. Equal counts alone do
     /// not tell: a renamed album changes none.
-    fn is_restored_from(&self, summary: &Summary, section: &Section) -> Result<bool> {
+    fn is_restored_from(&self, dump: &VerifiedDump) -> Result<bool> {
         let rows = self.connection.query(
             "read where the database came from",
             MAINTENANCE,
@@ -226,28 +187,22 @@ impl Database {
             1,
         )?;
         let came_from = rows.into_iter().flatten().next();
-        Ok(came_from == Some(origin(summary))
-            && section.counts.differences(&self.counts()?).is_empty())
+        Ok(
+            came_from == Some(origin(dump))
+                && dump.counts().differences(&self.counts()?).is_empty(),
+        )
     }
 
-    /// Clears the maintenance flag, gathers statistics and notes where the database came from,
-    /// while nobody uses it yet.
-    fn finish(&self, beside: &str, summary: &Summary, section: &Section) -> Result<()> {
-        let mut statements = Vec::new();
-        if section.maintenance {
-            statements.push(format!(
-                "UPDATE {} SET value = {} WHERE key = {}",
-                Table::immich("system_metadata").quoted(),
-                literal(r#"{"isMaintenanceMode": false}"#),
-                literal("maintenance-mode")
-            ));
-        }
-        statements.push("ANALYZE".to_owned());
-        statements.push(format!(
-            "COMMENT ON DATABASE {} IS {}",
-            quote(beside),
-            literal(&origin(summary))
-        ));
+    /// Gathers statistics and notes where the database came from, while nobody uses it yet.
+    fn finish(&self, beside: &str, dump: &VerifiedDump) -> Result<()> {
+        let statements = [
+            "ANALYZE".to_owned(),
+            format!(
+                "COMMENT ON DATABASE {} IS {}",
+                quote(beside),
+                literal(&origin(dump))
+            ),
+        ];
         let doing = "finish the restored database";
         Ok(self.connection.run(doing, beside, &statements)?)
     }
@@ -276,9 +231,9 @@ impl Database {
 }
 
 /// What is noted at a database about the dump that it came from.
-fn origin(summary: &Summary) -> String {
+fn origin(dump: &VerifiedDump) -> String {
     format!(
-        "restored by immich-appliance from a dump of {} bytes with the CRC-32 {:08x}",
-        summary.length, summary.crc32
+        "restored by immich-appliance from the dump with the SHA-256 {}",
+        dump.sha256()
     )
 }

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use appliance_files::{Owner, OwnerError};
 
-use crate::dump::PgVersion;
+use crate::dump::{ArchiveReader, PgVersion};
 
 /// How the database server is reached, and as whom.
 #[derive(Debug, Clone)]
@@ -74,6 +74,9 @@ pub enum ToolFailure {
     /// The database server could not be reached, or went away.
     #[error("could not reach the database server: {0}")]
     Unreachable(String),
+    /// The database server was stopped while the tool worked, as by locking the drive.
+    #[error("could not go on: the database was stopped meanwhile")]
+    Stopped,
     /// It said why.
     #[error("said: {0}")]
     Said(String),
@@ -86,11 +89,24 @@ impl ToolError {
     /// Whether the database server is not there, rather than unwilling.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
-        matches!(self.why, ToolFailure::Unreachable(_))
+        matches!(self.why, ToolFailure::Unreachable(_) | ToolFailure::Stopped)
+    }
+
+    /// Whether the database server was stopped while the tool worked.
+    #[must_use]
+    pub fn was_stopped(&self) -> bool {
+        matches!(self.why, ToolFailure::Stopped)
     }
 }
 
 pub(super) type Result<T> = std::result::Result<T, ToolError>;
+
+/// Who comes to the server: a role, and the OS user that the server knows it by.
+#[derive(Debug, Clone)]
+pub(super) struct Login {
+    pub(super) role: String,
+    pub(super) run_as: Option<Owner>,
+}
 
 /// A tool at work.
 pub(super) struct Running {
@@ -148,9 +164,28 @@ impl Connection {
 
     /// A psql that runs what is written to it in one transaction, and undoes it at the first error.
     /// It commits at the end of its input, so a broken input must end in [`Running::abort`].
-    pub(super) fn load(&self, doing: &str, database: &str) -> Result<Running> {
+    ///
+    /// It comes to the server as `login`, not as the superuser: a session that a superuser began
+    /// could be made one again by what it runs.
+    pub(super) fn load(&self, doing: &str, database: &str, login: &Login) -> Result<Running> {
         let arguments = ["--single-transaction", "--output=/dev/null", "--file=-"];
-        self.start("psql", doing, database, &psql_arguments(&arguments), true)
+        self.start_as(
+            login,
+            "psql",
+            doing,
+            database,
+            &psql_arguments(&arguments),
+            true,
+        )
+    }
+
+    /// How dumps in pg_dump's custom format are read.
+    #[must_use]
+    pub fn archive_reader(&self) -> ArchiveReader {
+        ArchiveReader {
+            program: self.program("pg_restore"),
+            run_as: self.run_as,
+        }
     }
 
     /// A pg_dump that writes to its standard output what Immich's own backup would: ownership
@@ -169,7 +204,7 @@ impl Connection {
             why,
         };
         let output = self
-            .command("psql")
+            .command("psql", self.run_as)
             .arg("--version")
             .stdin(Stdio::null())
             .output()
@@ -181,22 +216,27 @@ impl Connection {
         }
     }
 
-    fn command(&self, tool: &str) -> Command {
-        let program = match &self.bin_dir {
+    pub(super) fn program(&self, tool: &str) -> PathBuf {
+        match &self.bin_dir {
             Some(folder) => folder.join(tool),
             None => tool.into(),
-        };
-        let mut command = Command::new(program);
+        }
+    }
+
+    fn command(&self, tool: &str, run_as: Option<Owner>) -> Command {
+        let mut command = Command::new(self.program(tool));
         // Neither the caller's PG* variables nor its language may change what the tools do.
         command
             .env_clear()
             .env("LC_ALL", "C")
             .env("PGCONNECT_TIMEOUT", "10")
+            // Nothing that lies in Immich's schema may stand in for a function of PostgreSQL.
+            .env("PGOPTIONS", "-c search_path=")
             .current_dir("/");
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
         }
-        if let Some(owner) = self.run_as {
+        if let Some(owner) = run_as {
             command.gid(owner.gid).uid(owner.uid);
         }
         command
@@ -210,13 +250,29 @@ impl Connection {
         arguments: &[&str],
         input: bool,
     ) -> Result<Running> {
-        let mut command = self.command(tool);
+        let superuser = Login {
+            role: self.superuser.clone(),
+            run_as: self.run_as,
+        };
+        self.start_as(&superuser, tool, doing, database, arguments, input)
+    }
+
+    fn start_as(
+        &self,
+        login: &Login,
+        tool: &'static str,
+        doing: &str,
+        database: &str,
+        arguments: &[&str],
+        input: bool,
+    ) -> Result<Running> {
+        let mut command = self.command(tool, login.run_as);
         command
             .args(arguments)
             .arg("--no-password")
             .arg(format!("--host={}", self.socket_dir.display()))
             .arg(format!("--port={}", self.port))
-            .arg(format!("--username={}", self.superuser))
+            .arg(format!("--username={}", login.role))
             .arg(format!("--dbname={}", connection_string(database)))
             .stdin(if input { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
@@ -308,10 +364,21 @@ fn failure(tool: &str, status: ExitStatus, said: String) -> Option<ToolFailure> 
     if status.success() {
         return None;
     }
-    let said = if said.is_empty() {
-        status.to_string()
-    } else {
-        said
+    // A server that stops tells its clients, or is just gone.
+    let stopped = [
+        "terminating connection due to administrator command",
+        "server closed the connection unexpectedly",
+        "the database system is shutting down",
+        "connection to server was lost",
+    ];
+    if stopped.iter().any(|words| said.contains(words)) {
+        return Some(ToolFailure::Stopped);
+    }
+    // What the tool sent is of no use to the reader, and may fill pages.
+    let said = match said.split_once("; pg_dump: detail: Command was:") {
+        Some((said, _)) => said.to_owned(),
+        None if said.is_empty() => status.to_string(),
+        None => said,
     };
     // psql's 2 is "the connection went bad"; pg_dump has only words for it.
     let refused = said.contains("connection to server") && said.contains("failed");

@@ -1,10 +1,11 @@
 //! The few lines of a dump that matter, told from all others. Pure.
 
-use super::{Kind, PgVersion, Table};
+use super::counts::Table;
+use super::{Kind, PgVersion};
 
-/// A line outside a table's rows.
+/// A comment, or a command of psql, between statements.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Statement {
+pub(crate) enum Remark {
     /// The title at the beginning.
     Title(Kind),
     /// pg_dump's last words.
@@ -13,64 +14,54 @@ pub(crate) enum Statement {
     Server(PgVersion),
     /// The tool's version.
     Tool(PgVersion),
-    /// A table's rows follow.
-    Copy(Table),
-    /// A `COPY … FROM stdin;` that cannot be understood.
-    BadCopy,
     /// psql takes no commands of its own from here on.
     Restrict,
     /// It does so again.
     Unrestrict,
     /// Another database's turn.
     Connect(String),
-    /// An extension is needed.
-    Extension(String),
     /// Anything else.
     Other,
 }
 
-/// The line that ends a table's rows.
-pub(crate) const END_OF_ROWS: &[u8] = b"\\.";
-
 /// Tells what a line outside a table's rows is. `line` is without its line feed.
-pub(crate) fn classify(line: &[u8]) -> Statement {
+pub(crate) fn classify(line: &[u8]) -> Remark {
     match line.first() {
         Some(b'-') => comment(line),
         Some(b'\\') => command(line),
-        Some(b'C') => statement(line),
-        _ => Statement::Other,
+        _ => Remark::Other,
     }
 }
 
-fn comment(line: &[u8]) -> Statement {
+fn comment(line: &[u8]) -> Remark {
     match line {
-        b"-- PostgreSQL database dump" => return Statement::Title(Kind::Database),
-        b"-- PostgreSQL database cluster dump" => return Statement::Title(Kind::Cluster),
-        b"-- PostgreSQL database dump complete" => return Statement::Complete(Kind::Database),
+        b"-- PostgreSQL database dump" => return Remark::Title(Kind::Database),
+        b"-- PostgreSQL database cluster dump" => return Remark::Title(Kind::Cluster),
+        b"-- PostgreSQL database dump complete" => return Remark::Complete(Kind::Database),
         b"-- PostgreSQL database cluster dump complete" => {
-            return Statement::Complete(Kind::Cluster);
+            return Remark::Complete(Kind::Cluster);
         }
         _ => {}
     }
     let version = |text: &[u8]| PgVersion(String::from_utf8_lossy(text).trim().to_owned());
     if let Some(text) = line.strip_prefix(b"-- Dumped from database version ") {
-        Statement::Server(version(text))
+        Remark::Server(version(text))
     } else if let Some(text) = line.strip_prefix(b"-- Dumped by pg_dump version ") {
-        Statement::Tool(version(text))
+        Remark::Tool(version(text))
     } else {
-        Statement::Other
+        Remark::Other
     }
 }
 
-fn command(line: &[u8]) -> Statement {
+fn command(line: &[u8]) -> Remark {
     if line.starts_with(b"\\restrict ") {
-        Statement::Restrict
+        Remark::Restrict
     } else if line.starts_with(b"\\unrestrict ") {
-        Statement::Unrestrict
+        Remark::Unrestrict
     } else if let Some(target) = line.strip_prefix(b"\\connect ") {
-        Statement::Connect(connect_target(target))
+        Remark::Connect(connect_target(target))
     } else {
-        Statement::Other
+        Remark::Other
     }
 }
 
@@ -90,22 +81,6 @@ fn connect_target(target: &[u8]) -> String {
     {
         Some(name) => name.replace("\\'", "'").replace("\\\\", "\\"),
         None => text,
-    }
-}
-
-fn statement(line: &[u8]) -> Statement {
-    if let Some(rest) = line.strip_prefix(b"CREATE EXTENSION IF NOT EXISTS ") {
-        return identifier(rest).map_or(Statement::Other, |(name, _)| Statement::Extension(name));
-    }
-    let Some(rest) = line.strip_prefix(b"COPY ") else {
-        return Statement::Other;
-    };
-    if !line.ends_with(b" FROM stdin;") {
-        return Statement::Other;
-    }
-    match table(rest) {
-        Some((table, rest)) if rest.starts_with(b" ") => Statement::Copy(table),
-        _ => Statement::BadCopy,
     }
 }
 
@@ -149,42 +124,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn copy(schema: &str, name: &str) -> Statement {
-        Statement::Copy(Table {
-            schema: schema.into(),
-            name: name.into(),
-        })
-    }
-
-    #[test]
-    fn tables_are_read_quoted_or_not() {
-        let cases = [
-            (
-                "COPY public.asset (id, \"ownerId\") FROM stdin;",
-                copy("public", "asset"),
-            ),
-            (
-                "COPY public.\"user\" (id) FROM stdin;",
-                copy("public", "user"),
-            ),
-            (
-                "COPY \"a.b\".\"we\"\"ird. t\" (id) FROM stdin;",
-                copy("a.b", "we\"ird. t"),
-            ),
-            (
-                "COPY public.größe (id) FROM stdin;",
-                copy("public", "größe"),
-            ),
-            ("COPY public.none  FROM stdin;", copy("public", "none")),
-            ("COPY asset (id) FROM stdin;", Statement::BadCopy),
-            ("COPY public.\"user (id) FROM stdin;", Statement::BadCopy),
-            ("COPY public.asset TO stdout;", Statement::Other),
-        ];
-        for (line, expected) in cases {
-            assert_eq!(classify(line.as_bytes()), expected, "{line}");
-        }
-    }
-
     #[test]
     fn a_change_of_database_is_read_in_every_spelling() {
         for (line, name) in [
@@ -197,18 +136,10 @@ mod tests {
         ] {
             assert_eq!(
                 classify(line.as_bytes()),
-                Statement::Connect(name.into()),
+                Remark::Connect(name.into()),
                 "{line}"
             );
         }
-    }
-
-    #[test]
-    fn extensions_are_told() {
-        assert_eq!(
-            classify(b"CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" WITH SCHEMA public;"),
-            Statement::Extension("uuid-ossp".into())
-        );
     }
 
     proptest! {
@@ -219,7 +150,7 @@ mod tests {
 
         #[test]
         fn no_ending_of_a_known_beginning_makes_it_panic(
-            start in prop::sample::select(vec!["COPY ", "COPY \"", "\\connect ", "\\connect -reuse-previous=on \"dbname='", "CREATE EXTENSION IF NOT EXISTS ", "-- Dumped from database version "]),
+            start in prop::sample::select(vec!["\\connect ", "\\connect -reuse-previous=on \"dbname='", "-- Dumped from database version "]),
             rest in prop::collection::vec(any::<u8>(), 0..50),
             end in prop::sample::select(vec!["", " FROM stdin;", "'\""]),
         ) {

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use appliance_files::Owner;
 use appliance_immich::api::{Client, NewAlbum, NewAsset, SignUp};
-use appliance_immich::database::{Connection, Database, DatabaseError, Dump};
+use appliance_immich::database::{
+    Connection, Database, DatabaseError, Dump, DumpLedger, DumpPurpose, DumpRequest, TrustedDump,
+};
 use flate2::read::MultiGzDecoder;
 use immich_stand_in::testing::{Postgres, StandIn, photo, settings};
 use jiff::Zoned;
@@ -75,26 +77,56 @@ pub fn fill(postgres: &Postgres) -> TempDir {
     media
 }
 
+pub fn request(folder: &Path) -> DumpRequest<'_> {
+    DumpRequest {
+        folder,
+        installed: None,
+        now: Zoned::now(),
+        keep: 14,
+        purpose: DumpPurpose::Routine,
+    }
+}
+
+/// The record of the dumps in a folder; in life it lies where Immich cannot write.
+pub fn ledger(folder: &Path) -> DumpLedger {
+    DumpLedger::read(&folder.join(".ledger")).unwrap()
+}
+
 pub fn take(database: &Database, folder: &Path) -> Dump {
-    let now = Zoned::now();
     database
-        .dump(folder, "2.7.5", &now, 14, &mut |_| {})
+        .dump(&request(folder), &mut ledger(folder), &mut |_| {})
         .unwrap()
 }
 
+/// A dump that a person named.
+pub fn trusted(database: &Database, dump: &Path) -> Result<TrustedDump, DatabaseError> {
+    database.prove(dump).map(TrustedDump::confirmed_by_a_person)
+}
+
 pub fn restore(database: &Database, dump: &Path) -> Result<(), DatabaseError> {
-    database.restore(dump, false, &mut |_| {}).map(drop)
+    let dump = trusted(database, dump)?;
+    database.restore(&dump, false, &mut |_| {}).map(drop)
+}
+
+/// What is in the way of a dump.
+pub fn obstacles(error: &DatabaseError) -> Vec<String> {
+    match error {
+        DatabaseError::NotLoadable { obstacles, .. } => {
+            obstacles.iter().map(ToString::to_string).collect()
+        }
+        other => panic!("{other}"),
+    }
 }
 
 /// A dump as plain SQL, to be changed; the changed one is a file beside it.
 pub fn changed(dump: &Dump, change: impl FnOnce(String) -> String) -> PathBuf {
     let mut text = String::new();
-    MultiGzDecoder::new(fs::File::open(&dump.path).unwrap())
+    MultiGzDecoder::new(fs::File::open(dump.verified.path()).unwrap())
         .read_to_string(&mut text)
         .unwrap();
     let after = change(text.clone());
     assert_ne!(after, text, "nothing was changed");
-    let path = dump.path.with_file_name("changed.sql");
+    let path = dump.verified.path().with_file_name("changed.sql");
     fs::write(&path, after).unwrap();
     path
 }
@@ -103,6 +135,7 @@ pub fn files(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != ".ledger")
         .collect();
     names.sort();
     names
@@ -117,4 +150,16 @@ pub fn leftovers(postgres: &Postgres) -> String {
              AND datname NOT IN ('postgres', 'immich')",
         )
         .unwrap()
+}
+
+/// What pg_dump gives, with these arguments too.
+pub fn pg_dump(postgres: &Postgres, arguments: &[&str]) -> Vec<u8> {
+    let output = std::process::Command::new(postgres.bin_dir().join("pg_dump"))
+        .args(arguments)
+        .args(["--username", "postgres", "--dbname", "immich", "--host"])
+        .arg(postgres.socket_dir())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
 }

@@ -9,4 +9,7 @@
 #[macro_use]
 mod common;
 mod dumps;
+mod formats;
+mod lists;
+mod planted;
 mod restores;

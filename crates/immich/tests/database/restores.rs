@@ -8,7 +8,10 @@ use flate2::read::MultiGzDecoder;
 use immich_stand_in::testing::{Postgres, StandIn, settings};
 use tempfile::TempDir;
 
-use crate::common::{PHOTOS, changed, connection, database, fill, leftovers, restore, take};
+use crate::common::{
+    PHOTOS, changed, connection, database, fill, leftovers, obstacles, pg_dump, restore, take,
+    trusted,
+};
 
 #[test]
 fn a_database_goes_through_a_dump_to_another_server_and_immich_starts_on_it() {
@@ -16,26 +19,33 @@ fn a_database_goes_through_a_dump_to_another_server_and_immich_starts_on_it() {
     let media = fill(&old);
     let backups = media.path().join("backups");
     let dump = take(&database(&old), &backups);
-    assert_eq!(dump.counts.users(), 1);
-    assert_eq!(dump.counts.assets(), PHOTOS);
-    assert_eq!(dump.counts.albums(), 1);
-    assert_eq!(dump.counts.album_assets(), PHOTOS);
-    assert_eq!(dump.counts, database(&old).counts().unwrap());
-    assert_eq!(dump.bytes, fs::metadata(&dump.path).unwrap().len());
+    assert_eq!(dump.verified.counts().users(), 1);
+    assert_eq!(dump.verified.counts().assets(), PHOTOS);
+    assert_eq!(dump.verified.counts().albums(), 1);
+    assert_eq!(dump.verified.counts().album_assets(), PHOTOS);
+    assert_eq!(*dump.verified.counts(), database(&old).counts().unwrap());
+    assert_eq!(
+        dump.verified.bytes(),
+        fs::metadata(dump.verified.path()).unwrap().len()
+    );
 
     let target = database(&new);
     assert_eq!(target.contents().unwrap(), Contents::Empty);
     assert!(!target.is_initialised().unwrap());
     let mut steps = Vec::new();
     let restored = target
-        .restore(&dump.path, false, &mut |step| steps.push(step))
+        .restore(
+            &trusted(&target, dump.verified.path()).unwrap(),
+            false,
+            &mut |step| steps.push(step),
+        )
         .unwrap();
-    assert_eq!(restored.counts, dump.counts);
+    assert_eq!(restored.counts, *dump.verified.counts());
     assert!(!restored.already_there && !restored.maintenance_ended);
-    assert_eq!(target.counts().unwrap(), dump.counts);
+    assert_eq!(target.counts().unwrap(), *dump.verified.counts());
     assert_eq!(target.contents().unwrap(), Contents::Users(1));
     assert_eq!(leftovers(&new), "");
-    assert_eq!(steps.first(), Some(&RestoreStep::Verifying));
+    assert!(matches!(steps.first(), Some(RestoreStep::Loading { .. })));
     assert_eq!(steps.last(), Some(&RestoreStep::Replacing));
     let loaded = steps.iter().rev().find_map(|step| match step {
         RestoreStep::Loading { done, total } => Some((done, total)),
@@ -67,14 +77,20 @@ fn a_database_in_use_is_only_replaced_when_told_to() {
     let target = database(&new);
     new.sql("immich", "DELETE FROM album_asset").unwrap();
     let before = target.counts().unwrap();
-    let error = restore(&target, &dump.path).unwrap_err();
+    let error = restore(&target, dump.verified.path()).unwrap_err();
     assert!(
         matches!(error, DatabaseError::HoldsUsers { users: 1, .. }),
         "{error}"
     );
     assert_eq!(target.counts().unwrap(), before);
-    target.restore(&dump.path, true, &mut |_| {}).unwrap();
-    assert_eq!(target.counts().unwrap(), dump.counts);
+    target
+        .restore(
+            &trusted(&target, dump.verified.path()).unwrap(),
+            true,
+            &mut |_| {},
+        )
+        .unwrap();
+    assert_eq!(target.counts().unwrap(), *dump.verified.counts());
     assert_eq!(leftovers(&new), "");
 }
 
@@ -85,13 +101,19 @@ fn a_database_with_as_many_rows_is_not_taken_for_the_dumps_own() {
     let (media, _other) = (fill(&old), fill(&new));
     let dump = take(&database(&old), &media.path().join("backups"));
     let target = database(&new);
-    assert_eq!(target.counts().unwrap(), dump.counts);
-    let error = restore(&target, &dump.path).unwrap_err();
+    assert_eq!(target.counts().unwrap(), *dump.verified.counts());
+    let error = restore(&target, dump.verified.path()).unwrap_err();
     assert!(matches!(error, DatabaseError::HoldsUsers { .. }), "{error}");
     let user = "SELECT id FROM \"user\"";
     let wanted = old.sql("immich", user).unwrap();
     assert_ne!(new.sql("immich", user).unwrap(), wanted);
-    let restored = target.restore(&dump.path, true, &mut |_| {}).unwrap();
+    let restored = target
+        .restore(
+            &trusted(&target, dump.verified.path()).unwrap(),
+            true,
+            &mut |_| {},
+        )
+        .unwrap();
     assert!(!restored.already_there);
     assert_eq!(new.sql("immich", user).unwrap(), wanted);
 }
@@ -102,14 +124,20 @@ fn a_second_restore_changes_nothing() {
     let media = fill(&old);
     let dump = take(&database(&old), &media.path().join("backups"));
     let target = database(&new);
-    restore(&target, &dump.path).unwrap();
+    restore(&target, dump.verified.path()).unwrap();
     let id = "SELECT oid FROM pg_database WHERE datname = 'immich'";
     let before = new.sql("postgres", id).unwrap();
-    let again = target.restore(&dump.path, false, &mut |_| {}).unwrap();
+    let again = target
+        .restore(
+            &trusted(&target, dump.verified.path()).unwrap(),
+            false,
+            &mut |_| {},
+        )
+        .unwrap();
     assert!(again.already_there);
     assert_eq!(new.sql("postgres", id).unwrap(), before);
     new.sql("immich", "DELETE FROM album_asset").unwrap();
-    let error = restore(&target, &dump.path).unwrap_err();
+    let error = restore(&target, dump.verified.path()).unwrap_err();
     assert!(matches!(error, DatabaseError::HoldsUsers { .. }), "{error}");
 }
 
@@ -122,14 +150,14 @@ fn what_a_restore_cut_short_left_does_not_hinder_the_next() {
     // Cut within the load, and cut between the replacement and the end of the replaced.
     new.sql("postgres", "CREATE DATABASE immich_restoring")
         .unwrap();
-    restore(&target, &dump.path).unwrap();
+    restore(&target, dump.verified.path()).unwrap();
     new.sql("postgres", "CREATE DATABASE immich_replaced")
         .unwrap();
     new.sql("postgres", "CREATE DATABASE immich_restoring")
         .unwrap();
-    restore(&target, &dump.path).unwrap();
+    restore(&target, dump.verified.path()).unwrap();
     assert_eq!(leftovers(&new), "");
-    assert_eq!(target.counts().unwrap(), dump.counts);
+    assert_eq!(target.counts().unwrap(), *dump.verified.counts());
 }
 
 #[test]
@@ -139,10 +167,10 @@ fn a_truncated_dump_is_refused_and_the_database_stays() {
     let dump = take(&database(&old), &media.path().join("backups"));
     let target = database(&new);
     let before = target.counts().unwrap();
-    let packed = fs::read(&dump.path).unwrap();
-    let cut = dump.path.with_file_name("cut.sql.gz");
+    let packed = fs::read(dump.verified.path()).unwrap();
+    let cut = dump.verified.path().with_file_name("cut.sql.gz");
     fs::write(&cut, &packed[..packed.len() * 97 / 100]).unwrap();
-    let error = target.restore(&cut, true, &mut |_| {}).unwrap_err();
+    let error = trusted(&target, &cut).unwrap_err();
     assert!(
         matches!(
             error,
@@ -158,7 +186,7 @@ fn a_truncated_dump_is_refused_and_the_database_stays() {
         let at = text.find("-- Data for Name: asset;").unwrap();
         text[..at].to_owned()
     });
-    let error = target.restore(&between, true, &mut |_| {}).unwrap_err();
+    let error = trusted(&target, &between).unwrap_err();
     assert!(
         matches!(
             error,
@@ -182,24 +210,47 @@ fn a_dump_that_fails_while_it_is_loaded_leaves_the_old_database() {
     let before = target.counts().unwrap();
     let end = "--\n-- PostgreSQL database dump complete";
     let failing = changed(&dump, |text| {
-        text.replace(end, &format!("SELECT no_such_function();\n\n{end}"))
+        text.replace(
+            end,
+            &format!("ALTER TABLE public.no_such ADD a int;\n\n{end}"),
+        )
     });
-    let error = target.restore(&failing, true, &mut |_| {}).unwrap_err();
-    assert!(error.to_string().contains("no_such_function"), "{error}");
+    let error = target
+        .restore(&trusted(&target, &failing).unwrap(), true, &mut |_| {})
+        .unwrap_err();
+    assert!(error.to_string().contains("no_such"), "{error}");
     assert_eq!(target.counts().unwrap(), before);
 
+    // A trigger that loses every row.
     let lossy = changed(&dump, |text| {
-        text.replace(end, &format!("DELETE FROM public.album_asset;\n\n{end}"))
+        let copy = "COPY public.album_asset ";
+        text.replace(
+            copy,
+            &format!(
+                "CREATE FUNCTION public.lose() RETURNS trigger LANGUAGE plpgsql AS \
+                 $$ BEGIN RETURN NULL; END $$;\n\
+                 CREATE TRIGGER lose BEFORE INSERT ON public.album_asset FOR EACH ROW \
+                 EXECUTE FUNCTION public.lose();\n\n{copy}"
+            ),
+        )
     });
-    let error = target.restore(&lossy, true, &mut |_| {}).unwrap_err();
+    let error = target
+        .restore(&trusted(&target, &lossy).unwrap(), true, &mut |_| {})
+        .unwrap_err();
     let DatabaseError::CountsDiffer(differences) = &error else {
         panic!("{error}");
     };
     assert_eq!(differences[0].table, Table::immich("album_asset"));
     assert_eq!(target.counts().unwrap(), before);
 
-    target.restore(&dump.path, true, &mut |_| {}).unwrap();
-    assert_eq!(target.counts().unwrap(), dump.counts);
+    target
+        .restore(
+            &trusted(&target, dump.verified.path()).unwrap(),
+            true,
+            &mut |_| {},
+        )
+        .unwrap();
+    assert_eq!(target.counts().unwrap(), *dump.verified.counts());
     assert_eq!(leftovers(&new), "");
 }
 
@@ -215,23 +266,23 @@ fn what_the_server_lacks_is_said_before_anything_is_touched() {
         )
     });
     let error = restore(&database(&new), &newer).unwrap_err();
-    assert!(matches!(error, DatabaseError::NewerDump { .. }), "{error}");
+    assert!(obstacles(&error)[0].starts_with("it comes from PostgreSQL 9"));
 
     let needy = changed(&dump, |text| {
         text.replace(
             "CREATE EXTENSION IF NOT EXISTS pg_trgm",
-            "CREATE EXTENSION IF NOT EXISTS \"no-such\" WITH SCHEMA public;\n\
+            "CREATE EXTENSION IF NOT EXISTS vchord WITH SCHEMA public;\n\
              CREATE EXTENSION IF NOT EXISTS pg_trgm",
         )
     });
     let error = restore(&database(&new), &needy).unwrap_err();
-    let DatabaseError::ExtensionsMissing(names) = &error else {
-        panic!("{error}");
-    };
-    assert_eq!(names, &["no-such"]);
+    assert_eq!(
+        obstacles(&error),
+        ["it needs the PostgreSQL extension VectorChord (\"vchord\"), which is not installed here"]
+    );
 
     let other = Database::new(connection(&new), "immich", "nobody");
-    let error = restore(&other, &dump.path).unwrap_err();
+    let error = restore(&other, dump.verified.path()).unwrap_err();
     assert!(matches!(error, DatabaseError::RoleMissing(role) if role == "nobody"));
     assert_eq!(database(&new).contents().unwrap(), Contents::Empty);
 }
@@ -243,9 +294,19 @@ fn a_dump_of_something_else_is_refused() {
         .sql("immich", "CREATE TABLE shopping (item text)")
         .unwrap();
     let folder = TempDir::new().unwrap();
-    let dump = take(&database(&postgres), folder.path());
-    let error = restore(&database(&postgres), &dump.path).unwrap_err();
-    assert!(matches!(error, DatabaseError::NotImmich(_)), "{error}");
+    let path = folder.path().join("shopping.sql");
+    fs::write(&path, pg_dump(&postgres, &[])).unwrap();
+    let error = restore(&database(&postgres), &path).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            DatabaseError::BadDump {
+                why: DumpError::NotImmich,
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 /// As the official images do it: everything is owned by postgres, and older ones dump all.
@@ -294,7 +355,11 @@ fn a_restore_point_does_not_bring_maintenance_mode_back() {
     .unwrap();
     let dump = take(&database(&old), &media.path().join("backups"));
     let restored = database(&new)
-        .restore(&dump.path, false, &mut |_| {})
+        .restore(
+            &trusted(&database(&new), dump.verified.path()).unwrap(),
+            false,
+            &mut |_| {},
+        )
         .unwrap();
     assert!(restored.maintenance_ended);
     let stand_in = StandIn::start(settings(media.path(), &new, None)).unwrap();
@@ -311,10 +376,10 @@ fn immichs_own_restore_takes_the_dump_too() {
     let mut sql = "BEGIN; DROP SCHEMA public CASCADE; CREATE SCHEMA public;
         GRANT ALL ON SCHEMA public TO immich; GRANT ALL ON SCHEMA public TO public;\n"
         .to_owned();
-    MultiGzDecoder::new(fs::File::open(&dump.path).unwrap())
+    MultiGzDecoder::new(fs::File::open(dump.verified.path()).unwrap())
         .read_to_string(&mut sql)
         .unwrap();
     sql.push_str("COMMIT;\n");
     new.sql("immich", &sql).unwrap();
-    assert_eq!(database(&new).counts().unwrap(), dump.counts);
+    assert_eq!(database(&new).counts().unwrap(), *dump.verified.counts());
 }

@@ -1,9 +1,12 @@
 //! Immich's database: its dumps taken and restored with PostgreSQL's own tools.
 
 mod dump;
-mod filter;
+mod extensions;
+mod folder;
 mod gzip;
 mod installed;
+mod ledger;
+mod load;
 mod originals;
 mod restore;
 mod tools;
@@ -11,10 +14,18 @@ mod tools;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::dump::{Counts, Difference, DumpError, PgVersion, Table};
+use appliance_files::Owner;
 
-pub use dump::{Dump, is_routine_dump};
-pub use installed::find_bin_dir;
+use crate::dump::{
+    Counts, Difference, DumpError, ImmichVersion, Obstacle, PgVersion, Table, VERSION_HISTORY,
+    VerifiedDump,
+};
+use tools::Login;
+
+pub use dump::{Dump, DumpPurpose, DumpRequest, is_routine_dump};
+pub use extensions::{ExtensionStanding, ExtensionState};
+pub use installed::{find_bin_dir, installed_extensions};
+pub use ledger::{DumpAge, DumpFile, DumpLedger, DumpRecord, TrustedDump};
 pub use originals::{MissingOriginal, Originals};
 pub use restore::{RestoreStep, Restored};
 pub use tools::{Connection, ToolError, ToolFailure};
@@ -25,6 +36,8 @@ pub struct Database {
     connection: Connection,
     name: String,
     owner: String,
+    /// The OS user that the server knows the owner by; `None`: as the connection's own.
+    owner_os_user: Option<Owner>,
 }
 
 /// What is in Immich's database.
@@ -52,25 +65,36 @@ pub enum DatabaseError {
         /// Why not.
         why: DumpError,
     },
-    /// A dump was taken from something else than Immich.
-    #[error("the dump {} holds no database of Immich", .0.display())]
-    NotImmich(PathBuf),
-    /// A dump comes from a newer PostgreSQL, which an older one cannot load.
-    #[error("the dump {} comes from PostgreSQL {dump}, newer than this server's {server}", path.display())]
-    NewerDump {
+    /// The record of the dumps cannot be used.
+    #[error("the record of the database dumps {} cannot be used: {why}", path.display())]
+    BadLedger {
+        /// The record.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// A dump cannot be loaded here.
+    #[error("the dump {} cannot be loaded here: {}", path.display(), one_line(obstacles))]
+    NotLoadable {
         /// The dump.
         path: PathBuf,
-        /// The version that it was taken from.
-        dump: PgVersion,
-        /// This server's version.
-        server: PgVersion,
+        /// What is in the way.
+        obstacles: Vec<Obstacle>,
     },
+    /// psql cannot be kept from running commands of its own.
+    #[error(
+        "psql {0} does not know \\restrict: a dump is loaded only with one of August 2025 or later"
+    )]
+    OldPsql(PgVersion),
     /// The role that shall own the database does not exist; a dump carries no role.
     #[error("the database role {0:?} does not exist")]
     RoleMissing(String),
-    /// The dump needs extensions that this server does not offer.
-    #[error("this PostgreSQL server does not offer what the dump needs: {}", .0.join(", "))]
-    ExtensionsMissing(Vec<String>),
+    /// The role that shall own the database could do what no dump may do.
+    #[error(
+        "the database role {0:?} is a superuser or may run programs, make roles or read the \
+         server's files, so no dump is loaded as it"
+    )]
+    RoleTooMighty(String),
     /// The database is in use, and nobody agreed to replace it.
     #[error("the database {name:?} already holds Immich with {users} user(s)")]
     HoldsUsers {
@@ -80,7 +104,7 @@ pub enum DatabaseError {
         users: u64,
     },
     /// What was loaded is not what the dump held. The database from before is still in place.
-    #[error("the restored database differs from the dump: {}", list(.0))]
+    #[error("the restored database differs from the dump: {}", one_line(.0))]
     CountsDiffer(Vec<Difference>),
     /// A file cannot be read or written.
     #[error("cannot {doing} {}: {source}", path.display())]
@@ -97,8 +121,16 @@ pub enum DatabaseError {
     Files(#[from] appliance_files::Error),
 }
 
-fn list(differences: &[Difference]) -> String {
-    let texts: Vec<_> = differences.iter().map(ToString::to_string).collect();
+impl DatabaseError {
+    /// Whether the database was stopped while it was worked with, as by locking the drive.
+    #[must_use]
+    pub fn was_stopped(&self) -> bool {
+        matches!(self, Self::Tool(tool) if tool.was_stopped())
+    }
+}
+
+fn one_line(items: &[impl ToString]) -> String {
+    let texts: Vec<_> = items.iter().map(ToString::to_string).collect();
     texts.join("; ")
 }
 
@@ -144,7 +176,60 @@ impl Database {
             connection,
             name: name.to_owned(),
             owner: owner.to_owned(),
+            owner_os_user: None,
         }
+    }
+
+    /// The same, where the server knows the owning role by this OS user, as it does Immich's by
+    /// Immich's own. Without it, the role is asked for by the user that the tools run as, which
+    /// only a server that trusts everyone on this machine allows.
+    #[must_use]
+    pub fn owned_by_os_user(mut self, user: Owner) -> Self {
+        self.owner_os_user = Some(user);
+        self
+    }
+
+    fn owner_login(&self) -> Login {
+        Login {
+            role: self.owner.clone(),
+            run_as: self.owner_os_user.or(self.connection.run_as),
+        }
+    }
+
+    /// Reads a dump to its end and proves it, in any format that a restore takes. Needs
+    /// PostgreSQL's tools, and no server.
+    ///
+    /// # Errors
+    /// When the dump cannot be trusted: [`DatabaseError::BadDump`].
+    pub fn prove(&self, dump: &Path) -> Result<VerifiedDump> {
+        let archives = self.connection.archive_reader();
+        VerifiedDump::prove(dump, &self.name, Some(&archives)).map_err(|why| {
+            DatabaseError::BadDump {
+                path: dump.to_owned(),
+                why,
+            }
+        })
+    }
+
+    /// The newest version of Immich that has run on the database; `None` when it has none, or
+    /// does not tell, as before Immich 1.116. See [`Crossing`](crate::dump::Crossing).
+    ///
+    /// # Errors
+    /// When the server or the database is not there.
+    pub fn immich_version(&self) -> Result<Option<ImmichVersion>> {
+        let history = Table::immich(VERSION_HISTORY);
+        if !self.tables(&self.name)?.contains(&history) {
+            return Ok(None);
+        }
+        let sql = format!("SELECT version FROM {};", history.quoted());
+        let doing = "read which version of Immich the database is at";
+        let rows = self.connection.query(doing, &self.name, &sql, 1)?;
+        // Immich only ever goes forward; the times of the rows are those of any clock.
+        Ok(rows
+            .into_iter()
+            .flatten()
+            .filter_map(|version| version.parse().ok())
+            .max())
     }
 
     /// The server's version.
@@ -214,7 +299,7 @@ impl Database {
     }
 
     /// The rows of all tables, now. A dump's own counts belong to its own moment:
-    /// see [`Dump::counts`].
+    /// see [`VerifiedDump::counts`].
     ///
     /// # Errors
     /// When the server or the database is not there.
