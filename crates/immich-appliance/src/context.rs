@@ -14,7 +14,7 @@ use appliance_drive::mount;
 use appliance_drive::state::{DriveState, Expected, observe};
 use appliance_files::{Lock, LockError, Owner};
 use appliance_immich::api::Client;
-use appliance_immich::database::{Connection, Database, find_bin_dir};
+use appliance_immich::database::{Connection, Database, DumpLedger, find_bin_dir};
 use appliance_services::Systemd;
 use appliance_state::{State, Store};
 use jiff::Timestamp;
@@ -146,11 +146,16 @@ impl Context {
     /// Immich's database.
     pub fn database(&self) -> anyhow::Result<Database> {
         let database = &self.settings.database;
-        Ok(Database::new(
-            self.postgresql()?,
-            &database.name,
-            &database.owner,
-        ))
+        Ok(
+            Database::new(self.postgresql()?, &database.name, &database.owner)
+                .owned_by_os_user(self.immich_owner()?),
+        )
+    }
+
+    /// Which database dumps this box has made, recorded where Immich cannot write.
+    pub fn dump_ledger(&self) -> anyhow::Result<DumpLedger> {
+        let secrets = self.mount_point().join(layout::SECRETS);
+        Ok(DumpLedger::read(&secrets.join("database-dumps.json"))?)
     }
 
     /// Who owns Immich's files.

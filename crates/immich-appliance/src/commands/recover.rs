@@ -10,6 +10,7 @@ use appliance_backup::{Repository, Target};
 use appliance_drive::find::{FindError, Wanted as WantedDrive};
 use appliance_drive::layout::{self, Cluster};
 use appliance_drive::state::DriveState;
+use appliance_immich::dump::VerifiedDump;
 use appliance_recovery::progress::{self, Progress};
 use appliance_recovery::{Comparison, Found, Refusal, Step, Wanted, plan};
 use appliance_secret::Source;
@@ -31,6 +32,8 @@ pub(crate) struct Recovery<'a> {
     target: Target,
     snapshot: Snapshot,
     passphrase: Source,
+    /// The dump that was loaded.
+    dump: Option<VerifiedDump>,
     recovered: Recovered,
 }
 
@@ -79,6 +82,7 @@ pub fn run(context: &Context, arguments: &Recover) -> anyhow::Result<Box<dyn Rep
                 secrets::passphrase_source(context.ui, &arguments.passphrase)?
             }
         },
+        dump: None,
         recovered: Recovered {
             repository: repository.location().to_owned(),
             snapshot: snapshot.id.clone(),

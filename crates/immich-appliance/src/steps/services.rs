@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use appliance_drive::layout;
 use appliance_immich::api::Client;
 use appliance_immich::database::{Contents, Database};
+use appliance_immich::dump::ImmichVersion;
 use appliance_immich::media::{FOLDERS, MARKER};
 use appliance_immich::readiness::{self, State};
 use appliance_services::order::{self, Step};
@@ -143,13 +144,10 @@ pub fn with_database<T>(
     outcome
 }
 
-/// Immich's version, for the name of a dump; the name is only for people.
-pub fn immich_version(context: &Context) -> String {
-    context
-        .immich()
-        .ok()
-        .and_then(|client| client.version().ok())
-        .map_or_else(|| "0.0.0".into(), |version| version.to_string())
+/// The version of Immich that answers here, for a database that does not tell its own.
+pub fn immich_version(context: &Context) -> Option<ImmichVersion> {
+    let version = context.immich().ok()?.version().ok()?;
+    version.to_string().parse().ok()
 }
 
 fn start_units(context: &Context, units: &[String], target: Option<&str>) -> anyhow::Result<bool> {

@@ -7,7 +7,7 @@ use appliance_backup::Error as BackupError;
 use appliance_backup::snapshot::{self, BackupPlan, BackupReport, Reason, Skipped};
 use appliance_config::Scope;
 use appliance_drive::layout;
-use appliance_immich::database::Dump;
+use appliance_immich::database::{Dump, DumpPurpose, DumpRequest};
 use appliance_immich::media::FOLDERS;
 use appliance_state::{FailedBackup, GoodBackup};
 use jiff::{Timestamp, Unit, Zoned};
@@ -55,13 +55,17 @@ fn back_up(context: &Context, scope: Scope) -> anyhow::Result<Done> {
         let bar = ui.bars().wait("dumping the database");
         let backups = context.settings.media_path().join("backups");
         appliance_immich::media::mend(&context.settings.media_path(), context.immich_owner()?)?;
-        let dump = database.dump(
-            &backups,
-            &services::immich_version(context),
-            &Zoned::now(),
-            context.settings.database.keep_dumps as usize,
-            &mut |bytes| bar.set_message(format!("dumping the database, {}", size(bytes))),
-        );
+        let installed = services::immich_version(context);
+        let request = DumpRequest {
+            folder: &backups,
+            installed: installed.as_ref(),
+            now: Zoned::now(),
+            keep: context.settings.database.keep_dumps as usize,
+            purpose: DumpPurpose::Routine,
+        };
+        let dump = database.dump(&request, &mut context.dump_ledger()?, &mut |bytes| {
+            bar.set_message(format!("dumping the database, {}", size(bytes)));
+        });
         bar.finish_and_clear();
         Ok(dump?)
     })
@@ -143,9 +147,9 @@ fn remember(context: &Context, outcome: &anyhow::Result<Done>) -> anyhow::Result
                 files: done.backup.snapshot.files.unwrap_or_default(),
                 bytes: done.backup.bytes_processed,
                 counts: [
-                    ("users", done.dump.counts.users()),
-                    ("assets", done.dump.counts.assets()),
-                    ("albums", done.dump.counts.albums()),
+                    ("users", done.dump.verified.counts().users()),
+                    ("assets", done.dump.verified.counts().assets()),
+                    ("albums", done.dump.verified.counts().albums()),
                 ]
                 .map(|(what, count)| (what.to_owned(), count))
                 .into(),
@@ -171,9 +175,9 @@ impl Report for Done {
             ),
             format!(
                 "  database  {} users, {} photos and videos, {} albums; the dump is proven complete",
-                self.dump.counts.users(),
-                self.dump.counts.assets(),
-                self.dump.counts.albums()
+                self.dump.verified.counts().users(),
+                self.dump.verified.counts().assets(),
+                self.dump.verified.counts().albums()
             ),
             format!(
                 "  files     {} new, {} changed, {} as before; {} in all, {} sent",
@@ -197,11 +201,11 @@ impl Report for Done {
         Ok(json!({
             "repository": self.repository,
             "snapshot": self.backup.snapshot.id,
-            "dump": self.dump.path,
+            "dump": self.dump.verified.path(),
             "counts": {
-                "users": self.dump.counts.users(),
-                "assets": self.dump.counts.assets(),
-                "albums": self.dump.counts.albums(),
+                "users": self.dump.verified.counts().users(),
+                "assets": self.dump.verified.counts().assets(),
+                "albums": self.dump.verified.counts().albums(),
             },
             "files_new": self.backup.files_new,
             "files_changed": self.backup.files_changed,

@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use appliance_backup::restore::{self, RestoreOptions};
 use appliance_drive::find::Wanted as WantedDrive;
 use appliance_drive::luks;
-use appliance_immich::database::{RestoreStep, is_routine_dump};
-use appliance_immich::dump::{self, Counts};
+use appliance_immich::database::{RestoreStep, TrustedDump};
+use appliance_immich::dump::{Counts, VerifiedDump};
 use appliance_immich::media;
 use appliance_recovery::{Step, compare};
 use appliance_secret::Secret;
@@ -121,13 +121,12 @@ impl Recovery<'_> {
     }
 
     fn restore_database(&mut self) -> anyhow::Result<()> {
-        let dump = self.newest_whole_dump()?;
+        let dump = self.trusted(self.newest_whole_dump()?)?;
         let database = self.context.database()?;
         let bar = self.context.ui.bars().wait("loading the database");
         database
             .restore(&dump, false, &mut |step| {
                 bar.set_message(match step {
-                    RestoreStep::Verifying => "proving the dump complete".to_owned(),
                     RestoreStep::Loading { done, total } => format!(
                         "loading the dump, {} of {}",
                         crate::report::size(done),
@@ -137,56 +136,47 @@ impl Recovery<'_> {
                     RestoreStep::Replacing => "putting it in place".to_owned(),
                 });
             })
-            .with_context(|| format!("cannot restore the database from {}", dump.display()))?;
+            .with_context(|| {
+                let path = dump.verified().path();
+                format!("cannot restore the database from {}", path.display())
+            })?;
         bar.finish_and_clear();
+        self.dump = Some(dump.verified().clone());
         Ok(())
     }
 
     fn compare(&mut self) -> anyhow::Result<()> {
-        let dump = self.newest_whole_dump()?;
-        let summary = dump::verify_file(&dump)
-            .with_context(|| format!("cannot read {} again", dump.display()))?;
-        let section = summary
-            .section(&self.context.settings.database.name)
-            .with_context(|| format!("{} holds no database of Immich", dump.display()))?;
+        let dump = match self.dump.take() {
+            Some(dump) => dump,
+            None => self.newest_whole_dump()?,
+        };
         let database = self.context.database()?;
-        self.recovered.counts = compare(
-            &for_people(&section.counts),
-            &for_people(&database.counts()?),
-        );
+        self.recovered.counts =
+            compare(&for_people(dump.counts()), &for_people(&database.counts()?));
         let originals = database.missing_originals(&self.context.settings.media_path())?;
         self.recovered.missing_originals = originals
             .missing
             .into_iter()
             .map(|missing| missing.path)
             .collect();
-        self.recovered.dump = Some(dump);
+        self.recovered.dump = Some(dump.path().to_owned());
         self.recovered.address = self.context.addresses();
         Ok(())
     }
 
-    /// The newest routine dump that is complete; one that is cut short is told of and passed over.
-    fn newest_whole_dump(&self) -> anyhow::Result<PathBuf> {
+    /// The dump made last that is complete; one that is not is told of and passed over. Those that
+    /// this box has made and recorded come first.
+    fn newest_whole_dump(&self) -> anyhow::Result<VerifiedDump> {
         let folder = self.context.settings.media_path().join("backups");
-        let entries = std::fs::read_dir(&folder)
-            .with_context(|| format!("cannot look for database dumps in {}", folder.display()))?;
-        let mut dumps: Vec<PathBuf> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| {
-                path.file_name()
-                    .and_then(|name| name.to_str())
-                    .is_some_and(is_routine_dump)
-            })
-            .collect();
-        // The names begin with the time they were made at.
-        dumps.sort_unstable();
-        for dump in dumps.iter().rev() {
-            match dump::verify_file(dump) {
-                Ok(_) => return Ok(dump.clone()),
+        let database = self.context.database()?;
+        let dumps = self.context.dump_ledger()?.files(&folder)?;
+        for dump in &dumps {
+            match database.prove(&dump.path) {
+                Ok(dump) => return Ok(dump),
                 Err(why) => self
                     .context
                     .ui
-                    .warn(format!("{} {why}; trying the one before", dump.display())),
+                    .warn(format!("{why}; trying the one before")),
             }
         }
         Err(Refused::new(
@@ -198,6 +188,36 @@ impl Recovery<'_> {
             "try an older snapshot with --snapshot; see immich-appliance backup snapshots",
         )
         .into())
+    }
+}
+
+impl Recovery<'_> {
+    /// A dump that was recorded is loaded; any other only if a person says so, for it lay where
+    /// Immich can write.
+    fn trusted(&self, dump: VerifiedDump) -> anyhow::Result<TrustedDump> {
+        let dump = match self.context.dump_ledger()?.trust(dump) {
+            Ok(trusted) => return Ok(trusted),
+            Err(dump) => *dump,
+        };
+        let name = dump.path().file_name().unwrap_or_default();
+        let name = name.to_string_lossy().into_owned();
+        let told = format!(
+            "The database dump {} is not recorded as one that this appliance has made: {} users, \
+             {} photos and videos.",
+            dump.path().display(),
+            dump.counts().users(),
+            dump.counts().assets()
+        );
+        if !self.context.ui.may_ask() {
+            return Err(Refused::new(
+                Exit::Refused,
+                told,
+                "run the recovery again in a terminal, where it can be agreed to",
+            )
+            .into());
+        }
+        self.context.ui.consent(&name, None, &told)?;
+        Ok(TrustedDump::confirmed_by_a_person(dump))
     }
 }
 
