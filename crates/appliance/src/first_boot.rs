@@ -19,15 +19,9 @@ use crate::{Appliance, Result};
 /// When the file is wrong or a step failed; it is told on the card and on the console, too.
 pub fn first_boot(appliance: &Appliance) -> Result<Option<Record>> {
     let settings = &appliance.settings.first_boot;
-    let machine = Machine {
-        root: "/".into(),
-        user: settings.user.clone(),
-        keys_file: settings.keys_file.clone(),
-        password_sign_in_file: settings.password_sign_in_file.clone(),
-        state: appliance.paths.state.clone(),
-    };
+    let machine = machine(appliance);
     let now = Zoned::now().strftime("%Y-%m-%d %H:%M %Z").to_string();
-    let outcome = take_over(&settings.folder, &machine, &now);
+    let outcome = take_over(&appliance.paths.card, &machine, &now);
     let said = outcome.as_ref().err().map(|error| in_one_line(error));
     let knows_a_drive = appliance
         .memory()
@@ -48,6 +42,18 @@ pub fn first_boot(appliance: &Appliance) -> Result<Option<Record>> {
         appliance.warn(in_one_line(&error));
     }
     outcome.context("the settings on the card were not taken over")
+}
+
+/// What the settings are applied to.
+pub(crate) fn machine(appliance: &Appliance) -> Machine {
+    let settings = &appliance.settings.first_boot;
+    Machine {
+        root: "/".into(),
+        user: settings.user.clone(),
+        keys_file: settings.keys_file.clone(),
+        password_sign_in_file: settings.password_sign_in_file.clone(),
+        state: appliance.paths.state.clone(),
+    }
 }
 
 fn show(path: &Path, greeting: &Greeting<'_>) -> Result<()> {

@@ -10,6 +10,8 @@ pub mod backup;
 pub mod dialogue;
 pub mod drive;
 pub mod error;
+#[cfg(test)]
+mod every_key;
 pub mod first_boot;
 pub mod health;
 pub mod immich;

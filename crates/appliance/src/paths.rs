@@ -26,6 +26,8 @@ pub struct Paths {
     pub runtime: PathBuf,
     /// What the console shows before anyone signs in.
     pub issue: PathBuf,
+    /// The card's FAT partition, where the settings for the first boot are looked for.
+    pub card: PathBuf,
 }
 
 impl Paths {
@@ -38,6 +40,7 @@ impl Paths {
             cache: settings.backup.cache_directory.clone(),
             runtime: RUNTIME.into(),
             issue: ISSUE.into(),
+            card: settings.first_boot.folder.clone(),
         }
     }
 
@@ -122,6 +125,7 @@ impl Paths {
             cache: moved(&self.cache),
             runtime: moved(&self.runtime),
             issue: moved(&self.issue),
+            card: moved(&self.card),
         }
     }
 }

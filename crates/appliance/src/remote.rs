@@ -36,8 +36,13 @@ fn tailnet(appliance: &Appliance) -> Result<Tailnet> {
 }
 
 /// The web server that is shared: Immich itself, on this machine.
-fn target(appliance: &Appliance) -> &str {
+pub(crate) fn target(appliance: &Appliance) -> &str {
     &appliance.settings.immich.url
+}
+
+/// So many days before the key expires it is warned of.
+pub(crate) fn warning_days(appliance: &Appliance) -> u32 {
+    appliance.settings.remote.key_warning_days
 }
 
 /// How the box stands in its Tailscale network. Changes nothing.
@@ -52,9 +57,8 @@ pub fn look(appliance: &Appliance) -> Result<Remote> {
         State::NotEnrolled | State::LoginWaits { .. } => None,
         _ => tailnet.shared(target(appliance))?,
     };
-    let days = appliance.settings.remote.key_warning_days;
     Ok(Remote {
-        key: standing.key_age(Timestamp::now(), days),
+        key: standing.key_age(Timestamp::now(), warning_days(appliance)),
         standing,
         immich,
     })

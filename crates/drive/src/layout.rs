@@ -11,7 +11,7 @@ pub use appliance_files::Owner;
 use appliance_files::{Beneath, OwnerError};
 use serde::Serialize;
 
-/// Folder of Immich's files.
+/// Folder of Immich's files, unless it is configured otherwise.
 pub const IMMICH_DATA: &str = "immich_data";
 /// Folder of the database.
 pub const POSTGRES: &str = "postgres";
@@ -27,20 +27,6 @@ pub struct Owners {
     pub postgres: Owner,
     /// Owner of `secrets`: root, but for tests.
     pub secrets: Owner,
-}
-
-impl Owners {
-    /// Looks the users up by name, each with the group of the same name.
-    ///
-    /// # Errors
-    /// [`LayoutError::Owner`] when this machine lacks one.
-    pub fn by_name(immich: &str, postgres: &str) -> Result<Self, LayoutError> {
-        Ok(Self {
-            immich: Owner::lookup(immich, immich)?,
-            postgres: Owner::lookup(postgres, postgres)?,
-            secrets: Owner::ROOT,
-        })
-    }
 }
 
 /// Where the database cluster lies.
@@ -153,7 +139,7 @@ struct Rule {
 impl Rule {
     /// immich-rpi-server's folders are more open than ours; they stay as they are as long as
     /// nobody else can write to them. PostgreSQL itself insists on 0700 or 0750.
-    fn all(owners: &Owners) -> [Self; 3] {
+    fn all(media: &str, owners: &Owners) -> [Self; 3] {
         let rule = |name: &str, owner, mode, never| Self {
             below: name.into(),
             owner,
@@ -161,7 +147,7 @@ impl Rule {
             never,
         };
         [
-            rule(IMMICH_DATA, owners.immich, 0o750, 0o002),
+            rule(media, owners.immich, 0o750, 0o002),
             rule(POSTGRES, owners.postgres, 0o700, 0o027),
             rule(SECRETS, owners.secrets, 0o700, 0o077),
         ]
@@ -249,7 +235,12 @@ impl From<appliance_files::FileError> for LayoutError {
 ///
 /// # Errors
 /// [`LayoutError::NotAFolder`] when something else is in the way.
-pub fn create(root: &Path, owners: &Owners, pg_major: u32) -> Result<Vec<Finding>, LayoutError> {
+pub fn create(
+    root: &Path,
+    media: &str,
+    owners: &Owners,
+    pg_major: u32,
+) -> Result<Vec<Finding>, LayoutError> {
     let (drive, finding) = top(root, owners)?;
     if let Some(finding) = &finding {
         drive.give_alone(owners.secrets)?;
@@ -259,7 +250,7 @@ pub fn create(root: &Path, owners: &Owners, pg_major: u32) -> Result<Vec<Finding
         })?;
     }
     let mut mended = Vec::from_iter(finding);
-    for rule in Rule::all(owners) {
+    for rule in Rule::all(media, owners) {
         mended.extend(rule.enforce(&drive)?);
     }
     let below = pgdata_in(&drive, pg_major)?;
@@ -281,12 +272,12 @@ pub fn create(root: &Path, owners: &Owners, pg_major: u32) -> Result<Vec<Finding
 ///
 /// # Errors
 /// When a folder cannot be read or an owner cannot be changed.
-pub fn adopt(root: &Path, owners: &Owners, pg_major: u32) -> Result<u64, LayoutError> {
+pub fn adopt(root: &Path, media: &str, owners: &Owners, pg_major: u32) -> Result<u64, LayoutError> {
     let drive = Beneath::open(root)?;
     let data = pgdata_in(&drive, pg_major)?;
     let mut changed = 0;
     for (folder, owner) in [
-        (Path::new(IMMICH_DATA), owners.immich),
+        (Path::new(media), owners.immich),
         (Path::new(POSTGRES), owners.postgres),
         (data.as_path(), owners.postgres),
     ] {
@@ -304,10 +295,10 @@ pub fn adopt(root: &Path, owners: &Owners, pg_major: u32) -> Result<u64, LayoutE
 ///
 /// # Errors
 /// When a folder cannot be looked at.
-pub fn check(root: &Path, owners: &Owners) -> Result<Vec<Finding>, LayoutError> {
+pub fn check(root: &Path, media: &str, owners: &Owners) -> Result<Vec<Finding>, LayoutError> {
     let (drive, finding) = top(root, owners)?;
     let mut findings = Vec::from_iter(finding);
-    for rule in Rule::all(owners) {
+    for rule in Rule::all(media, owners) {
         findings.extend(rule.check(&drive)?);
     }
     Ok(findings)

@@ -297,8 +297,11 @@ fn folders_are_laid_out_and_space_is_told() {
         postgres: layout::Owner { uid: 903, gid: 904 },
         secrets: layout::Owner::ROOT,
     };
-    layout::create(&rig.mount_point, &owners, 15).unwrap();
-    assert_eq!(layout::check(&rig.mount_point, &owners).unwrap(), []);
+    layout::create(&rig.mount_point, layout::IMMICH_DATA, &owners, 15).unwrap();
+    assert_eq!(
+        layout::check(&rig.mount_point, layout::IMMICH_DATA, &owners).unwrap(),
+        []
+    );
     assert_eq!(owner(&rig.mount_point.join("immich_data")), (901, 902));
     assert_eq!(owner(&rig.mount_point.join("postgres/15")), (903, 904));
     assert_eq!(owner(&rig.mount_point.join("secrets")), (0, 0));

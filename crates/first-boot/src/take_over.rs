@@ -127,12 +127,10 @@ fn keep_up(machine: &Machine) -> Result<(), TakeOverError> {
     let locale = record.locale.filter(|_| put_back("etc/locale.conf"));
     let steps = name.map(FirstBootStep::Hostname).into_iter();
     for step in steps.chain(locale.map(FirstBootStep::Locale)) {
-        machine
-            .apply(&step)
-            .map_err(|source| TakeOverError::Step {
-                title: step.title(),
-                source,
-            })?;
+        machine.apply(&step).map_err(|source| TakeOverError::Step {
+            title: step.title(),
+            source,
+        })?;
     }
     Ok(())
 }
@@ -174,12 +172,10 @@ fn carry_out(path: &Path, machine: &Machine, now: &str) -> Result<Option<Record>
     let steps = plan(&settings, Stack::of(&machine.root))?;
     appliance_files::create_dir_durably(&machine.state, 0o700, None)?;
     for step in &steps {
-        machine
-            .apply(step)
-            .map_err(|source| TakeOverError::Step {
-                title: step.title(),
-                source,
-            })?;
+        machine.apply(step).map_err(|source| TakeOverError::Step {
+            title: step.title(),
+            source,
+        })?;
     }
     let record = Record {
         time: now.to_owned(),

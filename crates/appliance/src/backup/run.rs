@@ -200,27 +200,32 @@ fn dump(appliance: &Appliance) -> Result<Dump> {
     appliance.say("Dumping the database …");
     let media = &appliance.paths.media;
     units::with_database(appliance, || {
-        let shown = appliance.dialogue().wait("dumping the database");
         media::mend(media, appliance.immich_owner()?)?;
-        let photos = appliance.photos();
-        let installed = photos.version();
-        let request = DumpRequest {
-            folder: &BACKUPS.path(media),
-            installed: installed.as_ref(),
-            now: Zoned::now(),
-            keep: appliance.settings.database.keep_dumps as usize,
-            purpose: DumpPurpose::Routine,
-        };
-        let mut ledger = DumpLedger::read(&appliance.paths.dump_ledger())?;
-        photos.dump(&request, &mut ledger, &mut |bytes| {
-            shown.now(&format!("dumping the database, {}", size(bytes)));
-        })
+        dump_into(appliance, &BACKUPS.path(media))
     })
     .context("the database could not be dumped, so nothing was backed up")
 }
 
+/// Dumps the running database into a folder.
+pub(crate) fn dump_into(appliance: &Appliance, folder: &Path) -> Result<Dump> {
+    let shown = appliance.dialogue().wait("dumping the database");
+    let photos = appliance.photos();
+    let installed = photos.version();
+    let request = DumpRequest {
+        folder,
+        installed: installed.as_ref(),
+        now: Zoned::now(),
+        keep: appliance.settings.database.keep_dumps as usize,
+        purpose: DumpPurpose::Routine,
+    };
+    let mut ledger = DumpLedger::read(&appliance.paths.dump_ledger())?;
+    photos.dump(&request, &mut ledger, &mut |bytes| {
+        shown.now(&format!("dumping the database, {}", size(bytes)));
+    })
+}
+
 /// What a snapshot of the drive holds.
-fn plan(appliance: &Appliance, scope: Scope) -> BackupPlan {
+pub(crate) fn plan(appliance: &Appliance, scope: Scope) -> BackupPlan {
     let media = &appliance.paths.media;
     BackupPlan {
         paths: paths(&appliance.paths.mount_point, media, scope),

@@ -8,16 +8,17 @@ use crate::{Appliance, Result};
 /// Puts the folders in order and makes the secrets that are missing.
 pub(crate) fn put_in_order(appliance: &Appliance) -> Result<()> {
     let root = &appliance.paths.mount_point;
+    let media = &appliance.settings.immich.media_folder;
     let owners = appliance.owners()?;
     let major = postgres_major(appliance)?;
-    let adopted = layout::adopt(root, &owners, major)?;
+    let adopted = layout::adopt(root, media, &owners, major)?;
     if adopted > 0 {
         appliance.say(format!(
             "The drive comes from a box with other user numbers: {adopted} files and folders now \
              belong to this one's."
         ));
     }
-    for finding in layout::create(root, &owners, major)? {
+    for finding in layout::create(root, media, &owners, major)? {
         tracing::info!(?finding, "put in order");
     }
     let password = appliance.paths.repository_password();

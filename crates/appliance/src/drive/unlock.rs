@@ -153,7 +153,7 @@ fn open_header(appliance: &Appliance, device: &Path) -> Result<()> {
 
 /// Asks for a passphrase until it opens, as often as the configuration allows. What does not
 /// come from a person is the same the next time.
-pub(super) fn ask_until_it_opens<T>(
+pub(crate) fn ask_until_it_opens<T>(
     appliance: &Appliance,
     device: &Path,
     question: &Question,

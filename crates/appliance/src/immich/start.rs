@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use appliance_drive::layout;
 use appliance_immich::database::Contents;
-use appliance_immich::media::{LIBRARY, MARKER, UPLOAD};
+use appliance_immich::media::{BACKUPS, LIBRARY, MARKER, UPLOAD};
 use appliance_immich::readiness::ServerState;
 use serde::Serialize;
 
@@ -96,8 +96,11 @@ fn refuse_empty_database_over_photos(appliance: &Appliance) -> Result<()> {
             "not starting Immich: {} holds photos, but the database knows no user",
             appliance.paths.media.display()
         ),
-        "restore the database from a dump in immich_data/backups, or recover everything with: \
-         immich-appliance recover",
+        format!(
+            "restore the database from a dump in {}, or recover everything with: \
+             immich-appliance recover",
+            BACKUPS.path(&appliance.paths.media).display()
+        ),
     )
     .into())
 }

@@ -27,7 +27,7 @@ fn set_mode(path: &Path, mode: u32) {
 #[test]
 fn an_empty_drive_gets_all_folders_with_their_modes() {
     let root = TempDir::new().unwrap();
-    let mended = create(root.path(), &own(), 15).unwrap();
+    let mended = create(root.path(), IMMICH_DATA, &own(), 15).unwrap();
     assert_eq!(mended.len(), 4);
     for (name, expected) in [
         ("immich_data", 0o750),
@@ -37,14 +37,14 @@ fn an_empty_drive_gets_all_folders_with_their_modes() {
     ] {
         assert_eq!(mode(&root.path().join(name)), expected, "{name}");
     }
-    assert_eq!(check(root.path(), &own()).unwrap(), []);
+    assert_eq!(check(root.path(), IMMICH_DATA, &own()).unwrap(), []);
 }
 
 #[test]
 fn a_second_run_finds_nothing_to_do() {
     let root = TempDir::new().unwrap();
-    create(root.path(), &own(), 15).unwrap();
-    assert_eq!(create(root.path(), &own(), 15).unwrap(), []);
+    create(root.path(), IMMICH_DATA, &own(), 15).unwrap();
+    assert_eq!(create(root.path(), IMMICH_DATA, &own(), 15).unwrap(), []);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_drive_of_immich_rpi_server_is_left_as_it_is_but_for_open_secrets() {
     fs::write(root.path().join("postgres/PG_VERSION"), "16\n").unwrap();
     let secrets = root.path().join("secrets");
     assert_eq!(
-        create(root.path(), &own(), 15).unwrap(),
+        create(root.path(), IMMICH_DATA, &own(), 15).unwrap(),
         [Finding::WrongMode {
             path: secrets.clone(),
             found: 0o755,
@@ -85,7 +85,7 @@ fn a_drive_of_immich_rpi_server_is_left_as_it_is_but_for_open_secrets() {
 #[test]
 fn folders_that_others_could_write_to_are_findings() {
     let root = TempDir::new().unwrap();
-    create(root.path(), &own(), 15).unwrap();
+    create(root.path(), IMMICH_DATA, &own(), 15).unwrap();
     for (name, bad) in [
         ("immich_data", 0o757),
         ("postgres", 0o770),
@@ -95,7 +95,7 @@ fn folders_that_others_could_write_to_are_findings() {
         let path = root.path().join(name);
         let before = mode(&path);
         set_mode(&path, bad);
-        let findings = check(root.path(), &own()).unwrap();
+        let findings = check(root.path(), IMMICH_DATA, &own()).unwrap();
         assert!(
             matches!(&findings[..], [Finding::WrongMode { found, .. }] if *found == bad),
             "{name}: {findings:?}"
@@ -107,11 +107,11 @@ fn folders_that_others_could_write_to_are_findings() {
 #[test]
 fn a_folder_of_somebody_else_is_a_finding() {
     let root = TempDir::new().unwrap();
-    create(root.path(), &own(), 15).unwrap();
+    create(root.path(), IMMICH_DATA, &own(), 15).unwrap();
     let mut owners = own();
     owners.immich.uid += 1;
     assert_eq!(
-        check(root.path(), &owners).unwrap(),
+        check(root.path(), IMMICH_DATA, &owners).unwrap(),
         [Finding::WrongOwner {
             path: root.path().join("immich_data"),
             found: own().immich.uid,
@@ -123,14 +123,17 @@ fn a_folder_of_somebody_else_is_a_finding() {
 #[test]
 fn a_missing_folder_is_a_finding_and_made_again() {
     let root = TempDir::new().unwrap();
-    create(root.path(), &own(), 15).unwrap();
+    create(root.path(), IMMICH_DATA, &own(), 15).unwrap();
     let secrets = root.path().join("secrets");
     fs::remove_dir(&secrets).unwrap();
     let missing = [Finding::Missing {
         path: secrets.clone(),
     }];
-    assert_eq!(check(root.path(), &own()).unwrap(), missing);
-    assert_eq!(create(root.path(), &own(), 15).unwrap(), missing);
+    assert_eq!(check(root.path(), IMMICH_DATA, &own()).unwrap(), missing);
+    assert_eq!(
+        create(root.path(), IMMICH_DATA, &own(), 15).unwrap(),
+        missing
+    );
     assert!(secrets.is_dir());
 }
 
@@ -140,7 +143,7 @@ fn a_link_in_place_of_a_folder_is_not_followed() {
     let elsewhere = TempDir::new().unwrap();
     set_mode(elsewhere.path(), 0o755);
     symlink(elsewhere.path(), root.path().join("secrets")).unwrap();
-    let error = create(root.path(), &own(), 15).unwrap_err();
+    let error = create(root.path(), IMMICH_DATA, &own(), 15).unwrap_err();
     assert!(matches!(error, LayoutError::NotAFolder { .. }), "{error}");
     assert_eq!(mode(elsewhere.path()), 0o755);
 }
@@ -174,7 +177,7 @@ fn clusters_of_several_versions_are_listed_in_order() {
 fn a_drive_without_a_cluster_has_none() {
     let root = TempDir::new().unwrap();
     assert_eq!(postgres_cluster(root.path()).unwrap(), Cluster::None);
-    create(root.path(), &own(), 15).unwrap();
+    create(root.path(), IMMICH_DATA, &own(), 15).unwrap();
     assert_eq!(postgres_cluster(root.path()).unwrap(), Cluster::None);
 }
 
@@ -196,7 +199,7 @@ fn a_drive_from_a_machine_with_other_user_numbers_is_adopted_whole() {
         return;
     }
     let root = TempDir::new().unwrap();
-    create(root.path(), &own(), 15).unwrap();
+    create(root.path(), IMMICH_DATA, &own(), 15).unwrap();
     for path in ["immich_data/upload/a.jpg", "postgres/15/base/1"] {
         let path = root.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -209,9 +212,9 @@ fn a_drive_from_a_machine_with_other_user_numbers_is_adopted_whole() {
         secrets: own().secrets,
     };
     // The folder, upload and the photo; the folder, 15, base and the file in it.
-    assert_eq!(adopt(root.path(), &owners, 15).unwrap(), 3 + 4);
-    assert_eq!(adopt(root.path(), &owners, 15).unwrap(), 0);
-    assert_eq!(check(root.path(), &owners).unwrap(), []);
+    assert_eq!(adopt(root.path(), IMMICH_DATA, &owners, 15).unwrap(), 3 + 4);
+    assert_eq!(adopt(root.path(), IMMICH_DATA, &owners, 15).unwrap(), 0);
+    assert_eq!(check(root.path(), IMMICH_DATA, &owners).unwrap(), []);
     let uid = |path| fs::metadata(root.path().join(path)).unwrap().uid();
     assert_eq!(uid("immich_data/upload/a.jpg"), 4242);
     assert_eq!(uid("postgres/15/base/1"), 4243);
@@ -221,7 +224,7 @@ fn a_drive_from_a_machine_with_other_user_numbers_is_adopted_whole() {
 #[test]
 fn an_empty_drive_has_nothing_to_adopt() {
     let root = TempDir::new().unwrap();
-    assert_eq!(adopt(root.path(), &own(), 15).unwrap(), 0);
+    assert_eq!(adopt(root.path(), IMMICH_DATA, &own(), 15).unwrap(), 0);
 }
 
 #[test]
@@ -242,7 +245,7 @@ fn a_database_of_another_version_is_told_from_one_that_fits_and_from_none() {
 #[test]
 fn a_drive_whose_top_folder_others_can_write_to_is_closed_to_them() {
     let root = TempDir::new().unwrap();
-    create(root.path(), &own(), 15).unwrap();
+    create(root.path(), IMMICH_DATA, &own(), 15).unwrap();
     for open in [0o777, 0o775] {
         set_mode(root.path(), open);
         let wrong = [Finding::WrongMode {
@@ -250,8 +253,8 @@ fn a_drive_whose_top_folder_others_can_write_to_is_closed_to_them() {
             found: open,
             expected: 0o755,
         }];
-        assert_eq!(check(root.path(), &own()).unwrap(), wrong);
-        assert_eq!(create(root.path(), &own(), 15).unwrap(), wrong);
+        assert_eq!(check(root.path(), IMMICH_DATA, &own()).unwrap(), wrong);
+        assert_eq!(create(root.path(), IMMICH_DATA, &own(), 15).unwrap(), wrong);
         assert_eq!(mode(root.path()), 0o755);
     }
 }
@@ -259,14 +262,14 @@ fn a_drive_whose_top_folder_others_can_write_to_is_closed_to_them() {
 #[test]
 fn a_link_that_postgres_put_in_its_folder_leads_nobody_anywhere() {
     let root = TempDir::new().unwrap();
-    create(root.path(), &own(), 15).unwrap();
+    create(root.path(), IMMICH_DATA, &own(), 15).unwrap();
     let elsewhere = TempDir::new().unwrap();
     set_mode(elsewhere.path(), 0o755);
     fs::write(elsewhere.path().join("PG_VERSION"), "15\n").unwrap();
     let cluster = root.path().join("postgres/15");
     fs::remove_dir(&cluster).unwrap();
     symlink(elsewhere.path(), &cluster).unwrap();
-    let error = create(root.path(), &own(), 15).unwrap_err();
+    let error = create(root.path(), IMMICH_DATA, &own(), 15).unwrap_err();
     assert!(matches!(error, LayoutError::NotAFolder { .. }), "{error}");
     assert_eq!(mode(elsewhere.path()), 0o755);
     assert_eq!(postgres_cluster(root.path()).unwrap(), Cluster::None);
@@ -281,7 +284,7 @@ fn a_link_that_postgres_put_in_its_folder_leads_nobody_anywhere() {
 #[test]
 fn a_pipe_in_place_of_the_version_file_is_not_waited_for() {
     let root = TempDir::new().unwrap();
-    create(root.path(), &own(), 15).unwrap();
+    create(root.path(), IMMICH_DATA, &own(), 15).unwrap();
     let version = root.path().join("postgres/PG_VERSION");
     nix::unistd::mkfifo(&version, nix::sys::stat::Mode::S_IRWXU).unwrap();
     assert!(postgres_cluster(root.path()).is_err());

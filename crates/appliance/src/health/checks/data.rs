@@ -15,7 +15,11 @@ const MEND: &str = "immich-appliance doctor --mend";
 
 pub(super) fn folders(findings: &mut Findings<'_>) -> Result<()> {
     let appliance = findings.appliance;
-    let found = layout::check(&appliance.paths.mount_point, &appliance.owners()?)?;
+    let found = layout::check(
+        &appliance.paths.mount_point,
+        &appliance.settings.immich.media_folder,
+        &appliance.owners()?,
+    )?;
     if found.is_empty() {
         findings.good("all are there");
     } else if findings.mend {
