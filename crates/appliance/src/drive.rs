@@ -96,10 +96,9 @@ impl Appliance {
 
     /// Who owns the folders on the drive.
     pub(crate) fn owners(&self) -> Result<Owners> {
-        let superuser = &self.settings.database.superuser;
         Ok(Owners {
             immich: self.immich_owner()?,
-            postgres: Owner::lookup(superuser, superuser)?,
+            postgres: Owner::of_user(&self.settings.database.superuser)?,
             secrets: Owner::of_this_process(),
         })
     }

@@ -36,6 +36,18 @@ impl Owner {
     /// root:root.
     pub const ROOT: Self = Self { uid: 0, gid: 0 };
 
+    /// A user with its own group, whatever that is called.
+    ///
+    /// # Errors
+    /// When the name is unknown or the user database cannot be read.
+    pub fn of_user(user: &str) -> Result<Self, OwnerError> {
+        let user = found("user", user, User::from_name(user))?;
+        Ok(Self {
+            uid: user.uid.as_raw(),
+            gid: user.gid.as_raw(),
+        })
+    }
+
     /// Whoever this process runs as.
     pub fn of_this_process() -> Self {
         Self {

@@ -3,9 +3,9 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::drive::Disks;
 use crate::error::{Context as _, FailureClass, Refused};
 use crate::{Appliance, Result};
 
@@ -23,7 +23,8 @@ enum Placement {
 pub(super) fn check(appliance: &Appliance, folder: &Path) -> Result<()> {
     let doing = || format!("cannot tell which disk {} is on", folder.display());
     let absolute = std::path::absolute(folder).with_context(doing)?;
-    match placement(&absolute, &appliance.paths.mount_point, Path::new("/")).with_context(doing)? {
+    let (disks, drive) = (appliance.disks(), &appliance.paths.mount_point);
+    match placement(disks, &absolute, drive, Path::new("/")).with_context(doing)? {
         Placement::Drive => Err(Refused::new(
             FailureClass::Refused,
             format!(
@@ -47,12 +48,11 @@ pub(super) fn check(appliance: &Appliance, folder: &Path) -> Result<()> {
     }
 }
 
-fn placement(folder: &Path, drive: &Path, root: &Path) -> io::Result<Placement> {
-    let existing = nearest_existing(folder)?;
-    let on = fs::metadata(&existing)?.dev();
-    Ok(if on == fs::metadata(drive)?.dev() {
+fn placement(disks: &dyn Disks, folder: &Path, drive: &Path, root: &Path) -> io::Result<Placement> {
+    let on = disks.filesystem_of(&nearest_existing(folder)?)?;
+    Ok(if on == disks.filesystem_of(drive)? {
         Placement::Drive
-    } else if on == fs::metadata(root)?.dev() {
+    } else if on == disks.filesystem_of(root)? {
         Placement::System
     } else {
         Placement::Elsewhere
@@ -73,6 +73,11 @@ fn nearest_existing(folder: &Path) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drive::LiveDisks;
+
+    fn placement(folder: &Path, drive: &Path, root: &Path) -> io::Result<Placement> {
+        super::placement(&LiveDisks::new(), folder, drive, root)
+    }
 
     #[test]
     fn a_folder_is_where_its_nearest_existing_ancestor_is() {

@@ -1,3 +1,6 @@
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use appliance_drive::System;
@@ -85,6 +88,8 @@ pub trait Disks {
     fn holders(&self, below: &Path) -> Result<Vec<Holder>, HoldersError>;
     /// The space of the file system that holds a path.
     fn usage(&self, path: &Path) -> Result<Usage, UsageError>;
+    /// A number for the file system that holds a path: the same for all that lies on it.
+    fn filesystem_of(&self, path: &Path) -> io::Result<u64>;
 }
 
 /// The disks of this machine.
@@ -227,5 +232,9 @@ impl Disks for LiveDisks {
 
     fn usage(&self, path: &Path) -> Result<Usage, UsageError> {
         usage(path)
+    }
+
+    fn filesystem_of(&self, path: &Path) -> io::Result<u64> {
+        Ok(fs::metadata(path)?.dev())
     }
 }

@@ -90,7 +90,7 @@ impl LivePhotos {
             socket_dir: self.settings.socket_directory.clone(),
             port: 5432,
             superuser: superuser.clone(),
-            run_as: Some(Owner::lookup(superuser, superuser)?),
+            run_as: Some(Owner::of_user(superuser)?),
             bin_dir: self.settings.bin_directory.clone().or_else(find_bin_dir),
         })
     }

@@ -158,7 +158,10 @@ impl DumpLedger {
     }
 
     /// Takes a dump in, durably.
-    pub(super) fn add(&mut self, record: DumpRecord) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn add(&mut self, record: DumpRecord) -> Result<()> {
         self.records.retain(|one| one.name != record.name);
         self.records.push(record);
         self.write()

@@ -1,0 +1,15 @@
+//! The appliance's whole life through the library: a drive created, Immich started, backed up,
+//! locked, and recovered onto another drive of another box. Disks are files and folders, systemd
+//! and Immich's database are in memory, and a script answers; the repository is a real one. It
+//! takes neither root nor a virtual machine.
+
+mod backups;
+mod disks;
+mod family;
+mod faults;
+mod interrupted;
+mod manager;
+mod photos;
+mod refusals;
+mod whole;
+mod world;
