@@ -64,7 +64,7 @@ fn long() -> bool {
 
 /// A small library with one of everything that is reached by another call.
 fn library() -> TestBox {
-    let the_box = TestBox::new();
+    let the_box = TestBox::in_memory();
     the_box.write("upload/u/ab/photo.jpg", noise(1, 3_000));
     let named = the_box.write("library/admin/2026/named.jpg", noise(2, 2_000));
     // Where the file system has none, there is one kind of call less.

@@ -22,7 +22,17 @@ pub struct Box {
 
 impl Box {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::in_folder(tempfile::tempdir().unwrap())
+    }
+
+    /// In memory where there is such a place: for hundreds of backups, each of which waits for
+    /// the disk several times.
+    pub fn in_memory() -> Self {
+        let memory = tempfile::tempdir_in("/dev/shm");
+        Self::in_folder(memory.or_else(|_| tempfile::tempdir()).unwrap())
+    }
+
+    fn in_folder(folder: tempfile::TempDir) -> Self {
         fs::create_dir(folder.path().join("media")).unwrap();
         for name in ["upload", "library", "profile", "backups"] {
             fs::create_dir(folder.path().join("media").join(name)).unwrap();
