@@ -88,7 +88,7 @@ fn young_enough(
             Some(age @ Age::Hours(old)) if age.is_younger_than(hours) => Some(old),
             Some(Age::Unknown) => {
                 appliance.warn(
-                "the last good backup is dated in the future: the clock was or is wrong; backing \
+                "the last good backup is dated in the future: the clock is or was wrong; backing \
                  up now",
             );
                 None
@@ -163,7 +163,7 @@ fn dump(appliance: &Appliance) -> Result<Dump> {
             shown.now(&format!("dumping the database, {}", size(bytes)));
         })
     })
-    .context("the database could not be dumped, so nothing was backed up")
+    .context("nothing was backed up, because the database could not be dumped")
 }
 
 /// What a snapshot of the drive holds.
@@ -194,8 +194,8 @@ fn paths(mount_point: &Path, media: &Path, scope: Scope) -> Vec<PathBuf> {
 fn list_skipped(appliance: &Appliance, skipped: &[Skipped]) {
     for skipped in skipped {
         let why = match &skipped.reason {
-            Reason::Vanished => "gone before it was read".to_owned(),
-            Reason::Shrank => "changed while it was read".to_owned(),
+            Reason::Vanished => "deleted before it could be read".to_owned(),
+            Reason::Shrank => "changed while it was being read".to_owned(),
             Reason::Unreadable(why) => format!("cannot be read: {why}"),
         };
         let kind = if skipped.original { "ORIGINAL " } else { "" };

@@ -55,7 +55,7 @@ impl Recovery<'_> {
         let Some(root) = drive_root(&self.snapshot.paths, media_folder) else {
             return Err(Refused::new(
                 FailureClass::Failed,
-                format!("the snapshot holds no folder {media_folder}"),
+                format!("the snapshot contains no folder {media_folder}"),
                 "see what is in it with: immich-appliance backup ls",
             )
             .into());
@@ -146,13 +146,13 @@ impl Recovery<'_> {
                 Ok(dump) => return Ok(dump),
                 Err(why) => self
                     .appliance
-                    .warn(format!("{}; trying the one before", in_one_line(&why))),
+                    .warn(format!("{}; trying the one before it", in_one_line(&why))),
             }
         }
         Err(Refused::new(
             FailureClass::Failed,
             format!(
-                "the snapshot holds no complete database dump ({} looked at)",
+                "the snapshot holds no complete database dump ({} examined)",
                 dumps.len()
             ),
             "try an older snapshot with --snapshot; see immich-appliance backup snapshots",
@@ -175,8 +175,8 @@ impl Recovery<'_> {
         self.appliance.dialogue().confirm(&Consent {
             name: &name.to_string_lossy(),
             what_is_lost: &format!(
-                "The database dump {} is not recorded as one that this appliance made: {} users, \
-                 {} photos and videos. Load it only if you know where it comes from.",
+                "The database dump {} is not recorded as made by this appliance: {} users, {} \
+                 photos and videos. Load it only if you know where it comes from.",
                 dump.path().display(),
                 dump.counts().users(),
                 dump.counts().assets()
