@@ -56,12 +56,12 @@ impl Appliance {
             DriveState::Gone { .. } => Err(Refused::new(
                 FailureClass::DriveNotFound,
                 "the drive was unplugged while it was in use",
-                "plug it in again, then immich-appliance unlock --start",
+                "plug it in again, then run: immich-appliance unlock --start",
             )
             .into()),
             DriveState::Occupied { by } => Err(Refused::new(
                 FailureClass::Refused,
-                format!("{by} stands in the drive's place"),
+                format!("the drive's place is taken by {by}"),
                 "immich-appliance status",
             )
             .into()),
@@ -173,7 +173,7 @@ impl Encrypted {
                     "{} is not encrypted: it has no header and no passphrase",
                     found.device.path.display()
                 ),
-                "back up, then make it anew with: immich-appliance drive create",
+                "back up, then create it again with: immich-appliance drive create",
             )
             .into());
         }

@@ -23,7 +23,7 @@ impl Appliance {
         if let Some(lock) = self.exclusively_unless_held()? {
             return Ok(lock);
         }
-        self.say("Another run is at work; waiting for it to end …");
+        self.say("Another run is in progress; waiting for it to finish …");
         Ok(self.acquire(RUN, Some(PATIENCE))?)
     }
 

@@ -308,4 +308,14 @@ mod tests {
         document.write(&memory).unwrap();
         assert_eq!(document.read().unwrap(), Some(memory));
     }
+
+    #[test]
+    fn the_example_in_the_reference_is_what_is_written() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/files.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let example = page.split("```toml\n").nth(1).unwrap();
+        let example = example.split("```").next().unwrap();
+        let memory: Memory = toml::from_str(example).unwrap();
+        assert_eq!(toml::to_string(&memory).unwrap(), example);
+    }
 }

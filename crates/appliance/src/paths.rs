@@ -96,7 +96,7 @@ impl Paths {
 
     /// What a person decided while setting up, on the card.
     pub fn setup(&self) -> PathBuf {
-        self.state.join("setup.json")
+        self.state.join("setup.toml")
     }
 
     /// What the box remembers of drives and backups, on the card.

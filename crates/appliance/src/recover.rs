@@ -189,7 +189,7 @@ impl Recovery<'_> {
         let document = progress::document(&appliance.paths);
         let mut noted = match on_drive {
             OnDrive::Begun(progress) => {
-                appliance.say("A recovery onto this drive was begun before; going on with it.");
+                appliance.say("A recovery onto this drive was started before; continuing it.");
                 progress
             }
             OnDrive::NotOurs | OnDrive::Library => RecoveryProgress::new(goal, &[]),
@@ -217,7 +217,7 @@ impl Recovery<'_> {
         let device = self.options.drive.display();
         let help = match refusal {
             RecoveryRefusal::HoldsLibrary => format!(
-                "attach a blank drive; or, if this library may go: immich-appliance lock, then \
+                "attach a blank drive; or, to erase this library: immich-appliance lock, then \
                  immich-appliance drive create {device}, then recover again"
             ),
             RecoveryRefusal::OtherRecovery {
@@ -225,7 +225,7 @@ impl Recovery<'_> {
                 snapshot,
             } => format!(
                 "finish it with: immich-appliance recover --drive {device} --from {repository} \
-                 --snapshot {snapshot}; or, to give it up: immich-appliance lock, then \
+                 --snapshot {snapshot}; or, to abandon it: immich-appliance lock, then \
                  immich-appliance drive create {device}, then recover again"
             ),
         };

@@ -87,7 +87,7 @@ impl Remote {
         match self.key {
             KeyAge::Fine => None,
             KeyAge::Expired => Some(
-                "the box's key in the Tailscale network has expired: nobody reaches it from afar"
+                "the box's key in the Tailscale network has expired: nobody can reach it remotely"
                     .into(),
             ),
             KeyAge::Soon { days: 0 } => Some(format!(
@@ -122,7 +122,7 @@ impl Remote {
     pub fn next(&self) -> Option<String> {
         match &self.standing.state {
             State::NotEnrolled | State::Off => Some(ENROLL.into()),
-            State::LoginWaits { link } => Some(format!("open {link}, or begin again: {ENROLL}")),
+            State::LoginWaits { link } => Some(format!("open {link}, or start again: {ENROLL}")),
             State::NeedsApproval => Some(APPROVE.into()),
             State::KeyExpired => Some(ENROLL.into()),
             State::Connecting => None,
@@ -137,9 +137,9 @@ impl Remote {
 pub const APPROVE: &str =
     "approve the machine in the admin console of the network (Machines, its menu, Approve)";
 /// What keeps a box from expiring.
-pub const KEEP: &str = "in the admin console, switch off the key's expiry for this machine \
-     (Machines, its menu, Disable key expiry); or renew it: immich-appliance remote enroll after \
-     it has expired";
+pub const KEEP: &str = "in the admin console, turn off key expiry for this machine (Machines, its \
+     menu, Disable key expiry); or renew the key once it has expired: immich-appliance remote \
+     enroll";
 
 /// A day as people write it, in the box's time zone.
 pub fn day(time: Timestamp) -> String {

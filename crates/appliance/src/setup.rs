@@ -40,8 +40,8 @@ impl Stage {
         match self {
             Stage::Drive => "The encrypted drive, with Immich running from it",
             Stage::Backups => "A repository, and a first backup in it",
-            Stage::Remote => "Reaching the box from outside through a Tailscale network",
-            Stage::Kit => "The sheet of paper with which everything is recovered",
+            Stage::Remote => "Access from anywhere, through a Tailscale network",
+            Stage::Kit => "The sheet of paper that makes a recovery possible",
         }
     }
 }
@@ -129,28 +129,31 @@ fn look(stage: Stage, condition: &Condition, decisions: &Decisions) -> (bool, St
                 (false, "the drive is not attached")
             }
             (DriveCondition::Occupied { .. }, _) => {
-                (false, "something else stands in the drive's place")
+                (false, "something else is in the drive's place")
             }
             (DriveCondition::Locked(_) | DriveCondition::Unlocked(_), _) => {
                 (false, "the drive is locked")
             }
             (DriveCondition::Mounted { .. }, false) => {
-                (false, "the drive is open, and Immich does not run")
+                (false, "the drive is unlocked, and Immich is not running")
             }
             (DriveCondition::Mounted { .. }, true) => (true, "Immich runs from the drive"),
         },
         Stage::Backups => match (&condition.backup.repository, &condition.backup.last_good) {
             (Some(repository), Some(_)) => return (true, format!("backed up to {repository}")),
-            (Some(_), None) => (false, "the repository is there, and no backup in it yet"),
+            (Some(_), None) => (false, "the repository is set up, with no backup in it yet"),
             (None, _) => (false, "there is no backup"),
         },
         Stage::Remote => match condition.remote.as_ref().map(Remote::is_joined) {
-            Some(true) => (true, "the Tailscale network is joined"),
+            Some(true) => (true, "the box is in a Tailscale network"),
             Some(false) => (false, "Tailscale is installed and not signed in"),
-            None => (false, "reached at home only; Tailscale does not run"),
+            None => (false, "reachable at home only; Tailscale is not running"),
         },
-        Stage::Kit if decisions.kit => (true, "the sheet is kept"),
-        Stage::Kit => (false, "nobody said yet that the sheet is kept"),
+        Stage::Kit if decisions.kit => (true, "the sheet is in a safe place"),
+        Stage::Kit => (
+            false,
+            "nobody has confirmed yet that the sheet is in a safe place",
+        ),
     };
     (done, state.to_owned())
 }

@@ -75,10 +75,10 @@ pub struct Global {
     /// Print one JSON document on standard output, and nothing else there
     #[arg(long, global = true)]
     pub json: bool,
-    /// Ask nothing: fail where an answer is missing from the command line
+    /// Never ask: fail if an answer is missing from the command line
     #[arg(long, global = true)]
     pub no_input: bool,
-    /// Say more on standard error (twice: everything)
+    /// Show more on standard error (given twice: everything)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
@@ -86,9 +86,9 @@ pub struct Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Set the box up: drive, backups, remote access, recovery sheet; goes on where it was left
+    /// Set up the box: drive, backups, remote access, recovery sheet; continues where it was left
     Setup(Setup),
-    /// Create and look after the encrypted drive
+    /// Create and manage the encrypted drive
     #[command(subcommand)]
     Drive(DriveCommand),
     /// Unlock and mount the drive; with --start, start Immich as well
@@ -103,9 +103,9 @@ pub enum Command {
     Restart,
     /// Show the drive, the services, the last good backup, disk space and address
     Status,
-    /// Look for what is wrong and say what helps
+    /// Check the box for problems and say what helps
     Doctor(Doctor),
-    /// Back up to an encrypted repository, look into it, restore from it
+    /// Back up to an encrypted repository, browse it, restore from it
     #[command(subcommand)]
     Backup(BackupCommand),
     /// Reach the box from anywhere through a Tailscale network
@@ -113,10 +113,10 @@ pub enum Command {
     Remote(RemoteCommand),
     /// Rebuild everything on a blank drive from a backup
     Recover(Recover),
-    /// Look into the configuration
+    /// Check the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Print the completion script of a shell
+    /// Print the completion script for a shell
     Completions(Completions),
     /// Take over the settings file on the card, if there is a new one (used at boot)
     #[command(hide = true)]
@@ -135,7 +135,7 @@ pub struct Unlock {
     /// Start Immich once the drive is mounted, and wait until it is ready
     #[arg(long)]
     pub start: bool,
-    /// Which drive, and its passphrase.
+    /// Which drive.
     #[command(flatten)]
     pub drive: Selected,
     /// The passphrase that opens it.
@@ -157,7 +157,7 @@ pub struct Lock {
 /// `doctor`
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Mend what can be mended without risk: missing folders, markers, owners
+    /// Repair what can be repaired without risk: missing folders, markers, owners
     #[arg(long)]
     pub mend: bool,
 }
@@ -191,7 +191,7 @@ pub struct Recover {
 /// `config …`
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Read the configuration and say what is wrong with it; needs no root
+    /// Read the configuration and say what is wrong with it; does not need root
     Check,
 }
 

@@ -12,7 +12,7 @@ mod sudo;
 
 use std::process::ExitCode;
 
-use appliance_terminal::{Report, conclude};
+use appliance_terminal::conclude;
 use clap::Parser;
 
 use cli::{Cli, Command, ConfigCommand};

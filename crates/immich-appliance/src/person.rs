@@ -72,7 +72,7 @@ impl Person {
             &format!("{what}: "),
             "The same again: ",
             NEW_SECRET_TRIES,
-            || self.say("The two were not the same."),
+            || self.say("The two did not match."),
         );
         match obtained {
             Err(error @ (ObtainError::Empty | ObtainError::Unequal { .. })) => Err(Refused::new(
@@ -108,7 +108,7 @@ impl Person {
             return Ok(());
         }
         self.say("\nThe recovery key opens the drive when the passphrase is forgotten.");
-        self.say("Write it on paper. It is shown this once:\n");
+        self.say("Write it on paper. It is shown only this once:\n");
         self.typed_back(shown.expose_text()?, |typed| {
             match key.is_typed_as(typed.expose_text().unwrap_or_default()) {
                 Ok(true) => Ok(()),
@@ -134,7 +134,7 @@ impl Person {
             if typed.matches(password) {
                 Ok(())
             } else {
-                Err("That is not the same.".into())
+                Err("That does not match.".into())
             }
         })
     }
@@ -211,7 +211,7 @@ impl Dialogue for Person {
             return Err(Refused::new(
                 FailureClass::Refused,
                 consent.what_is_lost,
-                "run the command again at a terminal, where it can be agreed to",
+                "run the command again at a terminal, where you can agree to it",
             )
             .into());
         }

@@ -28,7 +28,7 @@ pub fn is_needed() -> bool {
 /// If sudo cannot be run, or more than one secret would have to pass through it by a
 /// file descriptor.
 pub fn run_again() -> anyhow::Result<Infallible> {
-    let program = std::env::current_exe().context("cannot tell where this program lies")?;
+    let program = std::env::current_exe().context("cannot tell where this program is")?;
     let (arguments, descriptors) = redirect(std::env::args_os().skip(1).collect());
     match descriptors.as_slice() {
         [] | [0] => {}
@@ -40,8 +40,8 @@ pub fn run_again() -> anyhow::Result<Infallible> {
                 .with_context(|| format!("cannot pass file descriptor {descriptor} on to sudo"))?;
         }
         _ => anyhow::bail!(
-            "only one secret can pass through sudo by a file descriptor: run the command with \
-             sudo, or give the others by file"
+            "only one secret can be passed through sudo by file descriptor: run the command with \
+             sudo, or pass the others by file"
         ),
     }
     let error = Command::new("sudo")

@@ -109,8 +109,8 @@ fn refuse_to_lose_a_password(
         return Err(Refused::new(
             FailureClass::Refused,
             format!(
-                "not setting up the backup to {}: the password of {} would be lost, and that of an \
-                 earlier repository is in {} already",
+                "not setting up the backup to {}: the password of {} would be lost, and {} \
+                 already holds that of an earlier repository",
                 target.address.location,
                 before.location,
                 kept.display()
@@ -124,7 +124,7 @@ fn refuse_to_lose_a_password(
     }
     appliance_files::write_durably(&kept, own.expose_bytes(), 0o600)?;
     appliance.warn(format!(
-        "the password of the former repository {} is kept in {}",
+        "the password of the previous repository, {}, is kept in {}",
         before.location,
         kept.display()
     ));

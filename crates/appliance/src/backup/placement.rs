@@ -28,18 +28,18 @@ pub(super) fn check(appliance: &Appliance, folder: &Path) -> Result<()> {
         Placement::Drive => Err(Refused::new(
             FailureClass::Refused,
             format!(
-                "not setting up the backup in {}: that is on the photos' own drive, and would be \
-                 lost with it",
+                "not setting up the backup in {}: that folder is on the photos' own drive, and \
+                 the backup would be lost with it",
                 folder.display()
             ),
-            "name a folder on another drive that is mounted, or an S3 bucket",
+            "give a folder on another mounted drive, or an S3 bucket",
         )
         .into()),
         Placement::System => {
             appliance.warn(format!(
-                "{} is on the disk that the box runs from, not on a second drive: such a disk, an \
-                 SD card above all, is small and wears out. If a second drive was meant, mount it \
-                 first",
+                "{} is on the disk that the box runs from, not on a second drive. Such a disk, \
+                 especially an SD card, is small and wears out. If you meant a second drive, \
+                 mount it first",
                 folder.display()
             ));
             Ok(())

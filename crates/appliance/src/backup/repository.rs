@@ -35,7 +35,7 @@ impl NamedRepository {
                     Refused::new(
                         FailureClass::Usage,
                         "the S3 access key ID is missing",
-                        "give it with --access-key-id",
+                        "pass it with --access-key-id",
                     )
                 })?;
                 let secret = appliance.dialogue().secret(&Question::S3SecretAccessKey)?;
@@ -54,7 +54,7 @@ impl NamedRepository {
 
 /// The repository that `backup init` wrote down on the drive.
 pub(crate) fn known(appliance: &Appliance) -> Result<Target> {
-    appliance.require_mounted("use the backup: its address and password are on the drive")?;
+    appliance.require_mounted("use the backup, whose address and password are on the drive")?;
     let Some(address) = Address::load(&appliance.paths.repository_address())? else {
         return Err(Refused::new(
             FailureClass::Failed,

@@ -92,7 +92,7 @@ fn young_enough(
             Some(age @ Age::Hours(old)) if age.is_younger_than(hours) => Some(old),
             Some(Age::Unknown) => {
                 appliance.warn(
-                "the last good backup is dated in the future: the clock was or is wrong; backing \
+                "the last good backup is dated in the future: the clock is or was wrong; backing \
                  up now",
             );
                 None
@@ -203,7 +203,7 @@ fn dump(appliance: &Appliance) -> Result<Dump> {
         media::mend(media, appliance.immich_owner()?)?;
         dump_into(appliance, &BACKUPS.path(media))
     })
-    .context("the database could not be dumped, so nothing was backed up")
+    .context("nothing was backed up, because the database could not be dumped")
 }
 
 /// Dumps the running database into a folder.

@@ -14,8 +14,8 @@ pub struct Silence;
 fn nobody(what: &str) -> Error {
     Refused::new(
         FailureClass::Usage,
-        format!("{what} was needed, and there is nobody to ask"),
-        "run the command at a terminal, or give the answer with its options",
+        format!("{what} is needed, and there is nobody to ask"),
+        "run the command at a terminal, or give the answer with an option",
     )
     .into()
 }

@@ -34,7 +34,7 @@ pub(crate) fn attach(appliance: &Appliance, found: &Found) -> Result<()> {
     bind(appliance, found.uuid)?;
     if let Err(error) = appliance.remember_drive(found) {
         appliance.warn(format!(
-            "the drive cannot be remembered on the card, and the next unlock tries again: {}",
+            "cannot remember the drive on the card; the next unlock tries again: {}",
             crate::error::in_one_line(&error)
         ));
     }

@@ -224,7 +224,7 @@ fn what_is_lost(device: &BlockDevice) -> String {
     }
     for note in inspect::notes(device) {
         if let Note::Internal = note {
-            lines.push("It is built into this machine, not attached by USB.".into());
+            lines.push("It is built into this machine, not attached over USB.".into());
         }
     }
     lines.join("\n")

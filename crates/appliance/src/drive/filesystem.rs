@@ -42,7 +42,7 @@ fn check(appliance: &Appliance, node: &Path, reason: CheckReason) -> Result<()> 
                 check.output.trim()
             ),
             format!(
-                "save what matters first; then: sudo e2fsck -f {}",
+                "save what matters first; then run: sudo e2fsck -f {}",
                 node.display()
             ),
         )
@@ -52,10 +52,10 @@ fn check(appliance: &Appliance, node: &Path, reason: CheckReason) -> Result<()> 
 
 fn why(reason: CheckReason) -> &'static str {
     match reason {
-        CheckReason::Errors => "errors were seen in it",
-        CheckReason::NotClean => "it was not unmounted in order",
-        CheckReason::JournalToReplay => "its journal holds changes to be replayed",
-        CheckReason::Mounts => "it was mounted often since the last check",
+        CheckReason::Errors => "errors were found in it",
+        CheckReason::NotClean => "it was not unmounted cleanly",
+        CheckReason::JournalToReplay => "its journal has to be replayed",
+        CheckReason::Mounts => "it was mounted many times since the last check",
         CheckReason::Interval => "the last check was long ago",
     }
 }

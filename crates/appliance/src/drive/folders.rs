@@ -14,8 +14,8 @@ pub(crate) fn put_in_order(appliance: &Appliance) -> Result<()> {
     let adopted = layout::adopt(root, media, &owners, major)?;
     if adopted > 0 {
         appliance.say(format!(
-            "The drive comes from a box with other user numbers: {adopted} files and folders now \
-             belong to this one's."
+            "The drive comes from a box with other user IDs: {adopted} files and folders now \
+             belong to this box's users."
         ));
     }
     for finding in layout::create(root, media, &owners, major)? {

@@ -79,7 +79,7 @@ pub fn restore(appliance: &Appliance, options: &RestoreOptions) -> Result<Header
         name: &device.name,
         what_is_lost: &format!(
             "The header on {} will be replaced by that of drive {} from {}. If the device is not \
-             that drive, nothing on it can be read any more.",
+             that drive, nothing on it will be readable any more.",
             device.path.display(),
             copy.uuid,
             file.display()
@@ -104,9 +104,9 @@ fn kept_copy(appliance: &Appliance, content: &Content) -> Result<PathBuf> {
         .ok_or_else(|| {
             Refused::new(
                 FailureClass::Usage,
-                "this box keeps no copy of that header",
-                "name the file that drive header backup wrote; another copy is in the backups, \
-                 under secrets/luks-header.img",
+                "this box has no copy of that header",
+                "give the file that drive header backup wrote; another copy is in the backups, at \
+                 secrets/luks-header.img",
             )
             .into()
         })
@@ -129,7 +129,7 @@ pub(super) fn keep_copies(appliance: &Appliance, found: &Found) -> Result<()> {
         .and_then(|()| Ok(disks.header_backup(&found.device.path, &kept)?));
     if let Err(error) = copied {
         appliance.warn(format!(
-            "no copy of the drive's header can be kept on the card: {}",
+            "cannot keep a copy of the drive's header on the card: {}",
             crate::error::in_one_line(&error)
         ));
     }

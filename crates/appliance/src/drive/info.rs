@@ -86,7 +86,7 @@ pub fn describe(content: &Content) -> String {
                 "LUKS{version}{}{}",
                 labelled(label),
                 if unfinished {
-                    ", its making was interrupted"
+                    ", its creation was interrupted"
                 } else {
                     ""
                 }

@@ -78,7 +78,7 @@ pub fn lock(appliance: &Appliance, gone: bool) -> Result<Locked> {
         }
         DriveState::Occupied { by } => Err(Refused::new(
             FailureClass::Refused,
-            format!("cannot lock the drive: {by} stands in its place, and this tool did not put it there"),
+            format!("cannot lock the drive: its place is taken by {by}, which is not the drive"),
             format!(
                 "unmount it: umount {}",
                 appliance.paths.mount_point.display()
@@ -110,18 +110,18 @@ fn unmount(appliance: &Appliance) -> Result<()> {
     Err(Refused::new(
         FailureClass::Refused,
         format!(
-            "cannot unmount {}: files are held by {}",
+            "cannot unmount {}: files are in use by {}",
             path.display(),
             held.join(", ")
         ),
-        "close these programs (a shell in that folder counts), then immich-appliance lock",
+        "close these programs (a shell in that folder counts), then run: immich-appliance lock",
     )
     .into())
 }
 
 /// Clears away what an unplugged drive left behind.
 pub(crate) fn clear_gone(appliance: &Appliance) -> Result<Detached> {
-    appliance.say("The drive was unplugged while it was in use; clearing away what it left …");
+    appliance.say("The drive was unplugged while it was in use; cleaning up …");
     stop::carry_out(appliance)?;
     Ok(appliance
         .disks()

@@ -83,7 +83,7 @@ pub(crate) fn open(appliance: &Appliance, state: DriveState) -> Result<(Found, b
         DriveState::Absent(error) => Err(error.into()),
         DriveState::Occupied { by } => Err(Refused::new(
             FailureClass::Refused,
-            format!("cannot unlock the drive: {by} stands in the way"),
+            format!("cannot unlock the drive: its place is taken by {by}"),
             format!(
                 "unmount it: umount {}",
                 appliance.paths.mount_point.display()
@@ -95,8 +95,8 @@ pub(crate) fn open(appliance: &Appliance, state: DriveState) -> Result<(Found, b
             match appliance.observe(None)? {
                 DriveState::Gone { .. } => Err(Refused::new(
                     FailureClass::Failed,
-                    "what is left of the unplugged drive could not be cleared away",
-                    "restart the box, then immich-appliance unlock --start",
+                    "what the unplugged drive left behind could not be cleaned up",
+                    "restart the box, then run: immich-appliance unlock --start",
                 )
                 .into()),
                 state => open(appliance, state),
@@ -135,8 +135,9 @@ fn open_header(appliance: &Appliance, device: &Path) -> Result<()> {
     let free = disks.memory_available_kib()?;
     if needed > free {
         appliance.warn(format!(
-            "opening {} asks for {} MiB of memory, and {} MiB are free; if it fails, stop other \
-             programs or open it on a larger machine and change the passphrase here",
+            "opening {} needs {} MiB of memory, and {} MiB are free; if it fails, stop other \
+             programs, or open the drive on a machine with more memory and change its passphrase \
+             there",
             device.display(),
             needed / 1024,
             free / 1024
@@ -165,7 +166,7 @@ pub(crate) fn ask_until_it_opens<T>(
             Ok(opened) => return Ok(opened),
             Err(LuksError::WrongPassphrase { .. }) if left > 0 && answer.may_differ_next_time => {
                 appliance.say(format!(
-                    "That passphrase does not open it; {left} more {}.",
+                    "That passphrase does not open the drive; {left} more {}.",
                     if left == 1 { "try" } else { "tries" }
                 ));
             }

@@ -67,7 +67,7 @@ impl Error {
             Error::Untouchable(error) => refusal(error),
             Error::Consent(_) => helped(
                 FailureClass::Refused,
-                "look which device is which, and begin again: immich-appliance drive list",
+                "check which device is which, then start again: immich-appliance drive list",
             ),
             Error::Luks(error) => luks(error),
             Error::Lock(error) => lock(error),
@@ -102,24 +102,24 @@ fn find(error: &FindError) -> Meaning {
     match error {
         FindError::NotFound { .. } => helped(
             FailureClass::DriveNotFound,
-            "check its cable and power, then look with: immich-appliance drive list",
+            "check its cable and power, then run: immich-appliance drive list",
         ),
         FindError::Several { .. } => helped(
             FailureClass::SeveralDrives,
-            "unplug the others, or name one: immich-appliance unlock --drive UUID",
+            "unplug the others, or choose one: immich-appliance unlock --drive UUID",
         ),
         FindError::Foreign { found, .. } => helped(
             FailureClass::ForeignDrive,
             format!(
-                "attach this box's own drive; or, if this one is to take its place: \
+                "attach this box's own drive; or, if this one should take its place: \
                  immich-appliance unlock --drive {found}"
             ),
         ),
         FindError::Blank { device } => helped(
             FailureClass::BlankDrive,
             format!(
-                "a new drive: immich-appliance drive create {0}; after a loss: immich-appliance \
-                 recover --drive {0} --from REPOSITORY",
+                "for a new drive: immich-appliance drive create {0}; after a loss: \
+                 immich-appliance recover --drive {0} --from REPOSITORY",
                 device.display()
             ),
         ),
@@ -158,7 +158,7 @@ fn find(error: &FindError) -> Meaning {
         FindError::Unfinished { device, .. } => helped(
             FailureClass::BlankDrive,
             format!(
-                "begin again: immich-appliance drive create {}",
+                "start again: immich-appliance drive create {}",
                 device.display()
             ),
         ),
@@ -173,7 +173,7 @@ fn luks(error: &LuksError) -> Meaning {
     match error {
         LuksError::WrongPassphrase { .. } => helped(
             FailureClass::WrongPassphrase,
-            "try again; the recovery key opens it too, in place of the passphrase",
+            "try again; the recovery key also works in place of the passphrase",
         ),
         LuksError::NoHeader { device, .. } => helped(
             FailureClass::BlankDrive,
@@ -192,8 +192,8 @@ fn luks(error: &LuksError) -> Meaning {
         ),
         LuksError::OutOfMemory { .. } => helped(
             FailureClass::Failed,
-            "immich-appliance stop frees memory; if that is not enough, open the drive on a larger \
-             machine and change its passphrase there",
+            "free memory with: immich-appliance stop; if that is not enough, open the drive on a \
+             machine with more memory and change its passphrase there",
         ),
         LuksError::InUse { .. } => helped(FailureClass::Refused, "immich-appliance lock"),
         LuksError::OtherHeader { .. } => plain(FailureClass::ForeignDrive),
@@ -224,7 +224,7 @@ fn refusal(refusal: &Refusal) -> Meaning {
         | Refusal::Unreadable { .. }
         | Refusal::NotRemovable { .. } => helped(
             FailureClass::Refused,
-            "name another drive; see: immich-appliance drive list",
+            "choose another drive; see: immich-appliance drive list",
         ),
     }
 }
@@ -245,14 +245,14 @@ fn mount(error: &MountError) -> Option<Meaning> {
         MountError::Luks(_) => return None,
         MountError::NotEmpty { path, .. } => helped(
             FailureClass::Refused,
-            format!("see what is in {} and move it away", path.display()),
+            format!("move what is in {} to another place", path.display()),
         ),
         MountError::Occupied { path, .. } => {
             helped(FailureClass::Refused, format!("umount {}", path.display()))
         }
         MountError::Busy { .. } => helped(
             FailureClass::Refused,
-            "immich-appliance lock names who holds files",
+            "immich-appliance lock says which programs use files there",
         ),
         MountError::NotAFolder { .. } | MountError::Table { .. } | MountError::Failed { .. } => {
             plain(FailureClass::Failed)
@@ -264,7 +264,7 @@ fn lock(error: &LockError) -> Meaning {
     match error {
         LockError::Held { .. } => helped(
             FailureClass::Busy,
-            "wait until it is done; immich-appliance status shows what runs",
+            "wait until it is finished; immich-appliance status shows what is running",
         ),
         _ => plain(FailureClass::Failed),
     }
@@ -274,12 +274,12 @@ fn backup(error: &BackupError) -> Meaning {
     match error {
         BackupError::WrongPassword { .. } => helped(
             FailureClass::WrongPassphrase,
-            "the password is on the paper of backup init, and on the drive that made the backups, \
+            "the password is on the paper from backup init, and on the drive that made the backups, \
              in secrets/repository-password",
         ),
         BackupError::NoRepository { .. } => helped(
             FailureClass::Failed,
-            "check the address; to begin a new repository: immich-appliance backup init REPOSITORY",
+            "check the address; to create a repository: immich-appliance backup init REPOSITORY",
         ),
         BackupError::Unreachable { .. } => helped(
             FailureClass::Failed,
@@ -328,7 +328,7 @@ fn backup(error: &BackupError) -> Meaning {
         ),
         BackupError::Denied { .. } => helped(
             FailureClass::Failed,
-            "check the access key and its permissions, then immich-appliance backup init REPOSITORY",
+            "check the access key and its permissions, then run: immich-appliance backup init REPOSITORY",
         ),
         BackupError::NoBucket { .. } => helped(
             FailureClass::Failed,
@@ -336,7 +336,7 @@ fn backup(error: &BackupError) -> Meaning {
         ),
         BackupError::NoSpace { .. } => helped(
             FailureClass::Failed,
-            "make room where the repository is, then: immich-appliance backup run",
+            "free space where the repository is, then run: immich-appliance backup run",
         ),
         BackupError::Damaged { .. } => {
             helped(FailureClass::Failed, "immich-appliance backup check")
@@ -345,11 +345,11 @@ fn backup(error: &BackupError) -> Meaning {
         | BackupError::AmbiguousSnapshot { .. }
         | BackupError::NotInSnapshot { .. } => helped(
             FailureClass::Usage,
-            "see what there is with: immich-appliance backup snapshots",
+            "see which there are with: immich-appliance backup snapshots",
         ),
         BackupError::UnreadableOriginals(_) => helped(
             FailureClass::Failed,
-            "copy these files from where they came, or restore them; then check the drive: \
+            "copy these files again from where they came, or restore them; then check the drive: \
              immich-appliance doctor",
         ),
         _ => plain(FailureClass::Failed),

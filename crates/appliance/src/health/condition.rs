@@ -226,7 +226,7 @@ impl ServerCondition {
     pub fn text(self) -> &'static str {
         match self {
             ServerCondition::Ready => "ready",
-            ServerCondition::WaitsForSignUp => "ready, and waits for its first user to sign up",
+            ServerCondition::WaitsForSignUp => "ready, waiting for its first user to sign up",
             ServerCondition::Maintenance => "in maintenance mode",
             ServerCondition::NotReady => "not running",
         }

@@ -66,12 +66,12 @@ impl Condition {
         let drive = match &self.drive {
             DriveCondition::Absent(_) if self.remembered.is_none() => "no drive yet",
             DriveCondition::Absent(_) | DriveCondition::Gone => "the drive is not attached",
-            DriveCondition::Occupied { .. } => "something else stands in the drive's place",
+            DriveCondition::Occupied { .. } => "something else is in the drive's place",
             DriveCondition::Locked(_) | DriveCondition::Unlocked(_) => "the drive is locked",
             DriveCondition::Mounted { .. } if self.recovery.is_some() => {
                 "a recovery onto the drive is not finished"
             }
-            DriveCondition::Mounted { .. } => "the drive is open",
+            DriveCondition::Mounted { .. } => "the drive is unlocked",
         };
         let backup = match (&self.backup.repository, &self.backup.last_good) {
             (Some(repository), Some(_)) => format!("backed up to {repository}"),
@@ -89,11 +89,13 @@ impl NextStep {
     /// What to type or to do.
     pub fn text(&self) -> String {
         match self {
-            NextStep::AttachDrive => "attach the drive, then: immich-appliance unlock --start; a \
-                                      new one: immich-appliance drive create DEVICE"
-                .into(),
+            NextStep::AttachDrive => {
+                "attach the drive, then run: immich-appliance unlock --start; \
+                                      for a new drive: immich-appliance drive create DEVICE"
+                    .into()
+            }
             NextStep::CreateDrive => {
-                "attach a drive, then: immich-appliance drive create DEVICE".into()
+                "attach a drive, then run: immich-appliance drive create DEVICE".into()
             }
             NextStep::Unlock => "immich-appliance unlock --start".into(),
             NextStep::FinishRecovery {

@@ -73,12 +73,12 @@ fn refuse_other_postgresql(appliance: &Appliance) -> Result<()> {
     Err(Refused::new(
         FailureClass::Refused,
         format!(
-            "not starting Immich: the database on the drive is of PostgreSQL {}, and this box has \
-             PostgreSQL {installed}",
+            "not starting Immich: the database on the drive belongs to PostgreSQL {}, and this \
+             box has PostgreSQL {installed}",
             found.join(" and ")
         ),
-        "give the box that version of PostgreSQL again, or recover everything onto another drive \
-         with: immich-appliance recover",
+        "install that version of PostgreSQL again, or recover everything onto another drive with: \
+         immich-appliance recover",
     )
     .into())
 }
@@ -93,7 +93,7 @@ fn refuse_empty_database_over_photos(appliance: &Appliance) -> Result<()> {
     Err(Refused::new(
         FailureClass::Refused,
         format!(
-            "not starting Immich: {} holds photos, but the database knows no user",
+            "not starting Immich: {} holds photos, but the database has no users",
             appliance.paths.media.display()
         ),
         format!(

@@ -22,7 +22,7 @@ pub(crate) fn carry_out(appliance: &Appliance) -> Result<bool> {
     let backup = manager.state(BACKUP_SERVICE)?;
     let ran = !backup.active.is_down();
     if ran {
-        appliance.say("Stopping the backup that is under way …");
+        appliance.say("Stopping the backup that is in progress …");
         manager.stop(BACKUP_SERVICE, services.stop_timeout)?;
     }
     let stopped = order::stop_all(

@@ -97,7 +97,7 @@ pub(crate) fn with_database<T>(
             services.stop_timeout,
             &mut |_| {},
         )
-        .context("the database was started for this and could not be stopped again")?;
+        .context("the database, which was started for this, could not be stopped again")?;
     }
     outcome
 }
@@ -161,8 +161,8 @@ pub(crate) fn with_log(appliance: &Appliance, error: Error, unit: &str) -> Error
     let error = crate::error::in_one_line(&error);
     Refused::new(
         FailureClass::Failed,
-        format!("{error}; it said:\n  {}", lines.join("\n  ")),
-        format!("see all it said with: journalctl -u {unit} -b"),
+        format!("{error}; its last log lines:\n  {}", lines.join("\n  ")),
+        format!("see its whole log with: journalctl -u {unit} -b"),
     )
     .into()
 }

@@ -250,8 +250,8 @@ impl Recovery<'_> {
         self.appliance.dialogue().confirm(&Consent {
             name: &name.to_string_lossy(),
             what_is_lost: &format!(
-                "The database dump {} is not recorded as one that this appliance made: {} users, \
-                 {} photos and videos. Load it only if you know where it comes from.",
+                "The database dump {} is not recorded as made by this appliance: {} users, {} \
+                 photos and videos. Load it only if you know where it comes from.",
                 dump.path().display(),
                 dump.counts().users(),
                 dump.counts().assets()

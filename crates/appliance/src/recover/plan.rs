@@ -61,7 +61,7 @@ impl RecoveryStep {
             RecoveryStep::OpenDrive => "opening the drive",
             RecoveryStep::RestoreFiles => "restoring the files",
             RecoveryStep::MendFolders => "putting folders and owners in order",
-            RecoveryStep::KeepRepository => "keeping the repository's address on the drive",
+            RecoveryStep::KeepRepository => "saving the repository's address on the drive",
             RecoveryStep::StartDatabase => "starting the database",
             RecoveryStep::RestoreDatabase => "restoring the database",
             RecoveryStep::StartImmich => "starting Immich",
@@ -100,7 +100,7 @@ pub enum RecoveryRefusal {
     HoldsLibrary,
     /// Another recovery was begun on it.
     #[error(
-        "a recovery of snapshot {snapshot} from {repository} was begun on this drive and is not finished"
+        "a recovery of snapshot {snapshot} from {repository} was started on this drive and is not finished"
     )]
     OtherRecovery {
         /// The repository of that recovery.

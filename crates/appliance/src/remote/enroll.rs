@@ -75,7 +75,7 @@ pub fn enroll(appliance: &Appliance, options: &EnrollOptions) -> Result<Enrolled
         // A key that was refused once is refused again, and lies on the card for nothing.
         remove_durably(&appliance.paths.state.join(TAILSCALE_KEY))?;
         if refused {
-            appliance.warn("the auth key that came on the card is refused, and erased");
+            appliance.warn("the auth key from the card was refused, and has been erased");
         }
     }
     let enrolled = enrolled?;
@@ -178,11 +178,13 @@ pub fn disable(appliance: &Appliance, forget: bool) -> Result<Disabled> {
 fn tell(dialogue: &dyn Dialogue, happening: &Happening) {
     match happening {
         Happening::Link(link) => {
-            dialogue.say("\nOpen this on any device, sign in, and the box joins your network:\n");
+            dialogue.say(
+                "\nOpen this link on any device and sign in; the box then joins your network:\n",
+            );
             dialogue.link(link);
         }
         Happening::NeedsApproval => {
-            dialogue.say(&format!("The network wants the box approved: {APPROVE}."));
+            dialogue.say(&format!("The box has to be approved: {APPROVE}."));
         }
     }
 }
@@ -192,14 +194,14 @@ fn https_hint(shared: &Shared, server: &str) -> Option<String> {
         return None;
     }
     Some(if same_server(server, TAILSCALE) {
-        "This network gives no certificates yet, so Immich is shared by HTTP (inside the network's \
-         own encryption). For HTTPS: in the admin console, DNS, enable MagicDNS and HTTPS \
-         Certificates; then immich-appliance remote enroll."
+        "This network issues no certificates yet, so Immich is shared over HTTP (inside the \
+         network's own encryption). For HTTPS: in the admin console, under DNS, enable MagicDNS \
+         and HTTPS Certificates; then run: immich-appliance remote enroll."
             .to_owned()
     } else {
         format!(
-            "{server} gives no certificates, so Immich is shared by HTTP, inside the network's own \
-             encryption."
+            "{server} issues no certificates, so Immich is shared over HTTP, inside the network's \
+             own encryption."
         )
     })
 }

@@ -18,7 +18,7 @@ pub enum BackupCommand {
     Snapshots(BackupSnapshots),
     /// List the files of a snapshot
     Ls(BackupLs),
-    /// Check that the repository is whole
+    /// Check that the repository is complete and undamaged
     Check(BackupCheck),
     /// Restore files of a snapshot into a folder
     Restore(BackupRestore),
@@ -57,9 +57,9 @@ pub struct BackupLs {
     /// A snapshot: an ID or its beginning, or latest
     #[arg(default_value = "latest")]
     pub snapshot: String,
-    /// What is in this folder, instead of in the drive's own
+    /// The folder to list, instead of the drive's top folder
     pub path: Option<PathBuf>,
-    /// What is in its folders as well, and in theirs
+    /// Also list the folders in it, and those in them
     #[arg(long, short)]
     pub recursive: bool,
 }
@@ -67,7 +67,7 @@ pub struct BackupLs {
 /// `backup check`
 #[derive(Debug, Args)]
 pub struct BackupCheck {
-    /// Read and verify every pack as well: slow, and downloads the whole repository
+    /// Also read and verify every pack: slow, and downloads the whole repository
     #[arg(long)]
     pub read_data: bool,
 }

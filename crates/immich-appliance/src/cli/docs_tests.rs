@@ -25,7 +25,9 @@ fn markdown_in(folder: &Path, pages: &mut Vec<PathBuf>) {
 
 /// Every page for people, with its text.
 fn pages() -> Vec<(PathBuf, String)> {
-    let mut pages = vec![root().join("README.md")];
+    let mut pages = ["README.md", "CONTRIBUTING.md"]
+        .map(|page| root().join(page))
+        .into();
     markdown_in(&root().join("docs"), &mut pages);
     pages
         .into_iter()
@@ -92,6 +94,27 @@ fn every_link_in_the_docs_leads_to_a_file() {
         }
     }
     assert!(seen > 20, "only {seen} links were found in the docs");
+}
+
+#[test]
+fn every_source_file_named_in_the_docs_is_there() {
+    const FOLDERS: [&str; 6] = [
+        "crates/", "nixos/", "images/", "scripts/", "systemd/", "tests/",
+    ];
+    let mut seen = 0;
+    for (page, text) in pages() {
+        for code in text.split('`').skip(1).step_by(2) {
+            // An option after the name belongs to a command; "…" and capitals stand for names.
+            let path = code.split_whitespace().next().unwrap_or_default();
+            let stands_for_a_name = path.contains(['…', '<', '*', '{']) || path.contains("NAME");
+            if !FOLDERS.iter().any(|folder| path.starts_with(folder)) || stands_for_a_name {
+                continue;
+            }
+            seen += 1;
+            assert!(root().join(path).exists(), "{}: {path}", page.display());
+        }
+    }
+    assert!(seen > 50, "only {seen} files were found in the docs");
 }
 
 #[test]

@@ -9,9 +9,9 @@ use super::{Destruction, NewDrive, Passphrase, Selected};
 /// `drive …`
 #[derive(Debug, Subcommand)]
 pub enum DriveCommand {
-    /// List the drives attached, and what is on them
+    /// List the attached drives, and what is on them
     List,
-    /// Make a drive for Immich: encrypt it, make the file system and the folders
+    /// Make a drive for Immich: encrypt it, create the file system and the folders
     Create(DriveCreate),
     /// Show a drive's header, keyslots and state
     Info(DriveInfo),

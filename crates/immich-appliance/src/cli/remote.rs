@@ -7,11 +7,11 @@ use clap::{Args, Subcommand};
 /// `remote …`
 #[derive(Debug, Subcommand)]
 pub enum RemoteCommand {
-    /// Bring the box into a Tailscale network, and Immich to its devices
+    /// Join a Tailscale network, and share Immich with its devices
     Enroll(RemoteEnroll),
-    /// Show how the box is reached from afar, and when its key expires
+    /// Show how the box is reached remotely, and when its key expires
     Status(RemoteStatus),
-    /// Cut the box off from the Tailscale network
+    /// Disconnect the box from the Tailscale network
     Disable(RemoteDisable),
 }
 
@@ -21,20 +21,20 @@ pub struct RemoteEnroll {
     /// An auth key, in place of a person who opens a link.
     #[command(flatten)]
     pub auth_key: AuthKey,
-    /// Another control server than Tailscale's own, for example a headscale [default: the
+    /// A control server other than Tailscale's own, for example a headscale [default: the
     /// one the box is enrolled with, or Tailscale's own]
     #[arg(long, value_name = "URL")]
     pub login_server: Option<String>,
-    /// The box's name in the network [default: as it is, at first the machine's own]
+    /// The box's name in the network [default: unchanged; at first the host name]
     #[arg(long, value_name = "NAME")]
     pub hostname: Option<String>,
     /// The box's tags, separated by commas; a tagged machine's key does not expire
     #[arg(long, value_name = "TAG", value_delimiter = ',')]
     pub tags: Vec<String>,
-    /// Leave Immich unshared: only SSH reaches the box through the network
+    /// Do not share Immich: only SSH reaches the box through the network
     #[arg(long)]
     pub no_share: bool,
-    /// How long to wait for the login and the connection
+    /// How long to wait for the sign-in and the connection
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub timeout: u64,
@@ -44,7 +44,7 @@ pub struct RemoteEnroll {
 /// `immich-appliance.tailscale-auth-key` is used when there is one.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AuthKey {
-    /// Read an auth key from this file, and ask nobody to log in
+    /// Read an auth key from this file, so that nobody has to sign in
     #[arg(long, value_name = "FILE", group = "auth-key")]
     pub auth_key_file: Option<PathBuf>,
     /// Read an auth key from this open file descriptor
@@ -55,7 +55,7 @@ pub struct AuthKey {
 /// `remote status`
 #[derive(Debug, Args)]
 pub struct RemoteStatus {
-    /// Fail when the box's key has expired or soon will; the configuration says how soon
+    /// Fail if the box's key has expired or soon will; the configuration says how soon
     #[arg(long)]
     pub alarm: bool,
 }
@@ -63,7 +63,7 @@ pub struct RemoteStatus {
 /// `remote disable`
 #[derive(Debug, Args)]
 pub struct RemoteDisable {
-    /// Leave the network for good: enrolling again needs a login or a key
+    /// Leave the network for good: enrolling again needs a sign-in or a key
     #[arg(long)]
     pub forget: bool,
 }

@@ -7,10 +7,10 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 /// `setup`
 #[derive(Debug, Args)]
 pub struct Setup {
-    /// Leave a stage out for good (can be given several times)
+    /// Skip a stage for good (can be given several times)
     #[arg(long, value_name = "STAGE", value_parser = stage())]
     pub skip: Vec<Stage>,
-    /// Ask again about the stages that were left out
+    /// Ask again about the stages that were skipped
     #[arg(long)]
     pub again: bool,
 }

@@ -31,13 +31,13 @@ fn text(findings: &Findings) -> String {
     for finding in &findings.findings {
         let mark = match finding.verdict {
             Verdict::Good => "ok",
-            Verdict::Mended => "mended",
+            Verdict::Mended => "repaired",
             Verdict::Notice => "note",
             Verdict::Bad => "BAD",
         };
-        lines.push(format!("{mark:8}{:10}{}", finding.what, finding.detail));
+        lines.push(format!("{mark:10}{:10}{}", finding.what, finding.detail));
         if let Some(help) = &finding.help {
-            lines.push(format!("{:18}help: {help}", ""));
+            lines.push(format!("{:20}help: {help}", ""));
         }
     }
     lines.join("\n")

@@ -17,9 +17,13 @@ pub fn run(run: &Run, arguments: &Lock) -> anyhow::Result<Box<dyn Report>> {
             "the drive {} is unmounted; it is not encrypted",
             device.display()
         )),
-        Locked::Already => Said::already("the drive is locked already"),
-        Locked::ClearedAway => Said::done("what the unplugged drive left behind is cleared away"),
+        Locked::Already => Said::already("the drive is already locked"),
+        Locked::ClearedAway => {
+            Said::done("what the unplugged drive left behind has been cleaned up")
+        }
         Locked::NothingLeft => Said::already("no unplugged drive left anything behind"),
-        Locked::AnotherRunDoes => Said::already("another run is at work, and clears away as well"),
+        Locked::AnotherRunDoes => {
+            Said::already("another run is in progress, and cleans up as well")
+        }
     })
 }

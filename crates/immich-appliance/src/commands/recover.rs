@@ -45,7 +45,7 @@ fn text(recovered: &Recovered) -> String {
         ));
     }
     if recovered.missing_originals.is_empty() {
-        lines.push("Every photo and video that the database knows is on the drive.".into());
+        lines.push("Every photo and video in the database is on the drive.".into());
     } else {
         lines.push(format!(
             "{} originals are missing:",

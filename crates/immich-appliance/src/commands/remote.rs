@@ -24,12 +24,12 @@ fn disable(run: &Run, arguments: &RemoteDisable) -> anyhow::Result<Box<dyn Repor
     Ok(match disabled {
         Disabled::Left => Said::done(
             "the box has left the Tailscale network; immich-appliance remote enroll asks for a \
-             login again",
+             sign-in again",
         ),
-        Disabled::WasInNone => Said::already("the box is in no Tailscale network"),
+        Disabled::WasInNone => Said::already("the box is not in a Tailscale network"),
         Disabled::SwitchedOff => Said::done(
             "nobody reaches the box through the Tailscale network any more; it keeps its place \
-             there: immich-appliance remote enroll brings it back",
+             there, and immich-appliance remote enroll reconnects it",
         ),
         Disabled::WasOff => Said::already("the box is not connected to a Tailscale network"),
     })

@@ -87,7 +87,7 @@ fn text(seen: &Seen) -> String {
     let line = |line: &StageLine| {
         let mark = match line.progress {
             StageProgress::Done => "done",
-            StageProgress::Skipped => "left out",
+            StageProgress::Skipped => "skipped",
             StageProgress::Open => "open",
         };
         format!("{:10}{mark:10}{}", line.stage.name(), line.state)
@@ -95,7 +95,7 @@ fn text(seen: &Seen) -> String {
     let mut lines: Vec<String> = seen.stages.iter().map(line).collect();
     lines.push(match &seen.next {
         Some(next) => format!("Next: {next}"),
-        None => "All is set up.".into(),
+        None => "Everything is set up.".into(),
     });
     lines.join("\n")
 }

@@ -19,7 +19,7 @@ pub fn restart(run: &Run) -> anyhow::Result<Box<dyn Report>> {
 /// Stops Immich; the drive stays unlocked.
 pub fn stop(run: &Run) -> anyhow::Result<Box<dyn Report>> {
     Ok(if stop::stop(&run.appliance())? {
-        Said::done("Immich is stopped; the drive is as it was")
+        Said::done("Immich is stopped; the drive stays mounted")
     } else {
         Said::already("Immich is not running")
     })
@@ -30,7 +30,7 @@ pub fn text(started: &Started) -> String {
     let ready = if started.changed {
         "Immich is ready"
     } else {
-        "Immich is ready already"
+        "Immich is already running"
     };
     let at = started.addresses.join(" or ");
     if started.waits_for_sign_up {

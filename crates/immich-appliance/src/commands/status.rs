@@ -85,7 +85,7 @@ impl From<DriveCondition> for Drive {
         match condition {
             DriveCondition::Absent(error) => drive.note = Some(error.to_string()),
             DriveCondition::Occupied { by } => {
-                drive.note = Some(format!("{by} stands in its place"));
+                drive.note = Some(format!("its place is taken by {by}"));
             }
             DriveCondition::Gone => {
                 drive.note = Some("it was unplugged while it was in use".into());
@@ -191,7 +191,7 @@ impl Backup {
         let mut text = match (&self.last_good, &self.age) {
             (Some(_), Some(age)) => format!("last good one {age} ago{to}"),
             (Some(good), None) => format!(
-                "last good one at {}{to}: of unknown age, the clock was or is wrong",
+                "last good one at {}{to}: age unknown, the clock is or was wrong",
                 good.time
             ),
             (None, _) => format!("none yet{to}"),

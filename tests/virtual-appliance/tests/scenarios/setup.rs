@@ -9,7 +9,7 @@ use virtual_appliance::{
 /// What is asked, and who answers.
 const QUESTIONS: [&str; 9] = [
     "Do it now? (yes, later, never)",
-    "Which one is to be erased and used",
+    "Which one should be erased and used",
     "To go on, type",
     "Passphrase for the new drive:",
     "The same again:",
@@ -18,7 +18,7 @@ const QUESTIONS: [&str; 9] = [
     "S3 access key ID",
     "S3 secret access key:",
 ];
-const KEPT: &str = "Type kept once it is where it belongs";
+const KEPT: &str = "Type kept once it is in a safe place";
 
 /// Runs `setup` at a terminal; `stages` are the answers to whether a stage is done now. Gives all
 /// that was said, and which questions were asked.
@@ -89,7 +89,7 @@ fn one_command_leads_to_a_backed_up_immich_and_goes_on_where_it_was_left() -> Re
 
     // Again: what is done and what was left out for good is not asked any more.
     let (said, asked) = set_up(&home, &drive, &["yes", "yes"])?;
-    ensure!(said.contains("All is set up."), "{said}");
+    ensure!(said.contains("Everything is set up."), "{said}");
     let secrets = asked
         .iter()
         .filter(|question| question.contains("secret") || question.contains("Passphrase"))

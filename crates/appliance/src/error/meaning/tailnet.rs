@@ -13,7 +13,7 @@ pub(super) fn meaning(error: &Error) -> Meaning {
         Error::OtherServer { wanted, .. } => helped(
             FailureClass::Refused,
             format!(
-                "if it is to leave its network: immich-appliance remote disable --forget, then \
+                "if it should leave its network: immich-appliance remote disable --forget, then \
                  immich-appliance remote enroll --login-server {wanted}"
             ),
         ),
@@ -24,25 +24,26 @@ pub(super) fn meaning(error: &Error) -> Meaning {
         ),
         Error::AuthKeyRefused { expired: true, .. } => helped(
             FailureClass::Failed,
-            "make a new auth key in the admin console (Settings, Keys) or with headscale \
-             preauthkeys create, and run the same command with it; without a key, a person logs in",
+            "create a new auth key in the admin console (Settings, Keys) or with headscale \
+             preauthkeys create, and run the same command with it; without a key, a person signs \
+             in",
         ),
         Error::AuthKeyRefused { .. } => helped(
             FailureClass::Failed,
-            "check that the key is whole, was not used before and belongs to this control server; \
-             without a key, a person logs in",
+            "check that the key is complete, was not used before and belongs to this control \
+             server; without a key, a person signs in",
         ),
         Error::LoginRefused { .. } => helped(
             FailureClass::Failed,
-            "ask who runs the network, then run the same command again",
+            "ask whoever runs the network, then run the same command again",
         ),
         Error::PersonNeeded { .. } => helped(
             FailureClass::Usage,
-            "open the link and run the same command again; or give --auth-key-file or --auth-key-fd",
+            "open the link and run the same command again; or use --auth-key-file or --auth-key-fd",
         ),
         Error::NobodyLoggedIn { .. } => helped(
             FailureClass::Failed,
-            "open the link while immich-appliance remote enroll waits; --timeout makes it wait longer",
+            "open the link while immich-appliance remote enroll waits; use --timeout to wait longer",
         ),
         Error::NeedsApproval { .. } => {
             helped(FailureClass::Failed, format!("{APPROVE}, then: {ENROLL}"))
@@ -53,7 +54,7 @@ pub(super) fn meaning(error: &Error) -> Meaning {
         ),
         Error::PortTaken { .. } => helped(
             FailureClass::Refused,
-            "see what it is with: tailscale serve status; and take it away, or enroll with --no-share",
+            "see what it is with: tailscale serve status; then remove it, or enroll with --no-share",
         ),
         Error::Invalid(_) => plain(FailureClass::Usage),
         Error::Runtime(_) => plain(FailureClass::Failed),
@@ -70,7 +71,7 @@ fn local(error: &LocalError) -> Meaning {
         Why::Denied(_) => helped(FailureClass::Failed, "run the command as root"),
         Why::Timeout(_) | Why::Broken(_) => helped(
             FailureClass::Failed,
-            "journalctl -u tailscaled says why; systemctl restart tailscaled, then the same command",
+            "see why with: journalctl -u tailscaled; then systemctl restart tailscaled, and try again",
         ),
         Why::Changed | Why::Answer(_) | Why::Refused { .. } => plain(FailureClass::Failed),
     }
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_way_in_which_an_enrolment_fails_says_what_to_do() {
+    fn each_way_in_which_enrolling_fails_says_what_to_do() {
         let server = || "https://head.example".to_owned();
         let reason = || "words".to_owned();
         let errors = [

@@ -10,22 +10,28 @@ const BACK_UP: &str = "immich-appliance backup run";
 pub(super) fn backup(findings: &mut Findings<'_>) -> Result<()> {
     let backup = findings.condition.backup.clone();
     if let Some(failed) = &backup.last_failed {
-        findings.bad(format!("the last one failed: {}", failed.reason), BACK_UP);
+        findings.bad(
+            format!("the last backup failed: {}", failed.reason),
+            BACK_UP,
+        );
     }
     match backup.age {
         None if backup.repository.is_some() && findings.condition.drive.is_mounted() => {
-            findings.bad("there is none of this drive in its repository yet", BACK_UP);
+            findings.bad("the repository holds no backup of this drive yet", BACK_UP);
         }
-        None => findings.bad("there is none yet", NextStep::SetUpBackup.text()),
+        None => findings.bad("there is no backup yet", NextStep::SetUpBackup.text()),
         Some(Age::Unknown) => findings.bad(
-            "the last good one is dated in the future: the clock was or is wrong",
+            "the last good backup is dated in the future: the clock is or was wrong",
             BACK_UP,
         ),
         Some(Age::Hours(age)) if age > OLD_HOURS => {
-            findings.bad(format!("the last good one is {age:.0} hours old"), BACK_UP);
+            findings.bad(
+                format!("the last good backup is {age:.0} hours old"),
+                BACK_UP,
+            );
         }
         Some(Age::Hours(age)) => {
-            findings.good(format!("the last good one is {age:.0} hours old"));
+            findings.good(format!("the last good backup is {age:.0} hours old"));
         }
     }
     Ok(())

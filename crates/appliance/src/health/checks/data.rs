@@ -21,13 +21,16 @@ pub(super) fn folders(findings: &mut Findings<'_>) -> Result<()> {
         &appliance.owners()?,
     )?;
     if found.is_empty() {
-        findings.good("all are there");
+        findings.good("all are in order");
     } else if findings.mend {
         drive_folders::put_in_order(appliance)?;
-        findings.mended(format!("{} put in order", found.len()));
+        findings.mended(format!("{} repaired", found.len()));
     } else {
         findings.bad(
-            format!("{} are missing or closed to their owner", found.len()),
+            format!(
+                "{} are missing or have the wrong owner or mode",
+                found.len()
+            ),
             MEND,
         );
     }
@@ -39,10 +42,10 @@ pub(super) fn media(findings: &mut Findings<'_>) -> Result<()> {
     let (root, owner) = (&appliance.paths.media, appliance.immich_owner()?);
     let found = media::check(root, owner)?;
     if found.is_empty() {
-        findings.good("folders and markers are there");
+        findings.good("folders and markers are in order");
     } else if findings.mend {
         media::mend(root, owner)?;
-        findings.mended(format!("{} put in order", found.len()));
+        findings.mended(format!("{} repaired", found.len()));
     } else {
         for finding in found {
             findings.bad(finding.to_string(), MEND);
@@ -56,8 +59,8 @@ pub(super) fn originals(findings: &mut Findings<'_>) -> Result<()> {
     let appliance = findings.appliance;
     if !units::database_runs(appliance)? {
         findings.notice(
-            "not looked for: the database does not run",
-            "immich-appliance start, then immich-appliance doctor again",
+            "not checked: the database is not running",
+            "run immich-appliance start, then immich-appliance doctor again",
         );
         return Ok(());
     }
@@ -66,7 +69,7 @@ pub(super) fn originals(findings: &mut Findings<'_>) -> Result<()> {
         .missing_originals(&appliance.paths.media)?;
     if originals.missing.is_empty() {
         findings.good(format!(
-            "all {} that the database knows are on the drive",
+            "all {} in the database are on the drive",
             originals.checked
         ));
     }
@@ -88,7 +91,7 @@ pub(super) fn dumps(findings: &mut Findings<'_>) -> Result<()> {
             Ok(_) => whole += 1,
             Err(why) => findings.bad(
                 in_one_line(&why),
-                "remove it; immich-appliance backup run makes a new one",
+                "delete it; immich-appliance backup run makes a new one",
             ),
         }
     }

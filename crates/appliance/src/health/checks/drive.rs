@@ -20,7 +20,7 @@ pub(super) fn drive(findings: &mut Findings<'_>) -> Result<()> {
         DriveCondition::Occupied { by } => {
             let at = findings.appliance.paths.mount_point.display().to_string();
             findings.bad(
-                format!("{by} stands in its place"),
+                format!("its place is taken by {by}"),
                 format!("unmount it: umount {at}"),
             );
         }
@@ -30,8 +30,8 @@ pub(super) fn drive(findings: &mut Findings<'_>) -> Result<()> {
         DriveCondition::Mounted {
             read_only: true, ..
         } => findings.bad(
-            "mounted read-only: the kernel saw errors on it",
-            "immich-appliance lock, then immich-appliance unlock --start checks it",
+            "mounted read-only: the kernel found errors on it",
+            "run immich-appliance lock, then immich-appliance unlock --start, which checks it",
         ),
         DriveCondition::Mounted { found, .. } => {
             findings.good(format!("{} is mounted", found.device.path.display()));
@@ -48,10 +48,10 @@ pub(super) fn unplugging(findings: &mut Findings<'_>) -> Result<()> {
     let target = binding_target(findings.appliance, found.uuid);
     let state = findings.appliance.manager()?.state(&target)?;
     if state.active == ActiveState::Active {
-        findings.good("a drive that is pulled out stops Immich");
+        findings.good("Immich stops if the drive is pulled out");
     } else {
         findings.bad(
-            format!("pulling the drive out will not stop Immich: {target} does not run"),
+            format!("Immich will not stop if the drive is pulled out: {target} is not running"),
             "immich-appliance unlock",
         );
     }
@@ -69,7 +69,7 @@ pub(super) fn header(findings: &mut Findings<'_>) -> Result<()> {
     if info.memory_needed_kib() > free {
         findings.notice(
             format!(
-                "unlocking asks for {} MiB of memory, and {} MiB are free",
+                "unlocking needs {} MiB of memory, and {} MiB are free",
                 info.memory_needed_kib() / 1024,
                 free / 1024
             ),
@@ -77,10 +77,10 @@ pub(super) fn header(findings: &mut Findings<'_>) -> Result<()> {
         );
     }
     if findings.appliance.paths.header(found.uuid).exists() {
-        findings.good("a copy is on this box");
+        findings.good("this box has a copy of it");
     } else {
         findings.bad(
-            "no copy of it is on this box",
+            "this box has no copy of it",
             "immich-appliance unlock makes one",
         );
     }
@@ -109,7 +109,7 @@ pub(super) fn card(findings: &mut Findings<'_>) -> Result<()> {
     let no_files_left = space.files() > 0 && space.files_available() == 0;
     if read_only {
         findings.bad(
-            "the card that the box runs from takes no writes: it may be worn out",
+            "the card that the box runs from is read-only: it may be worn out",
             "flash a new card; the photos are on the drive and do not depend on it",
         );
     } else if free < LITTLE_ON_CARD || no_files_left {
@@ -118,7 +118,7 @@ pub(super) fn card(findings: &mut Findings<'_>) -> Result<()> {
                 "the card that the box runs from is full: {} free",
                 size(free)
             ),
-            "see what takes it with: sudo du -xhd2 / | sort -h | tail",
+            "see what fills it with: sudo du -xhd2 / | sort -h | tail",
         );
     } else {
         findings.good(format!(

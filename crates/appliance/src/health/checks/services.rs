@@ -20,18 +20,20 @@ pub(super) fn units(findings: &mut Findings<'_>) -> Result<()> {
             good = false;
             findings.bad(
                 format!("{name} is not installed"),
-                "install Immich and its database as the documentation has it",
+                "install Immich and its database as the documentation describes",
             );
         } else if unit.active == ActiveState::Failed {
             good = false;
             findings.bad(
                 format!("{name} failed ({})", manager.unit(name)?.result),
-                format!("journalctl -b -u {name} says why; immich-appliance start tries again"),
+                format!(
+                    "see why with: journalctl -b -u {name}; try again with: immich-appliance start"
+                ),
             );
         }
     }
     if good {
-        findings.good("all are installed, and none failed");
+        findings.good("all are installed, and none has failed");
     }
     Ok(())
 }
@@ -41,7 +43,7 @@ pub(super) fn immich(findings: &mut Findings<'_>) -> Result<()> {
     match findings.condition.server {
         ServerCondition::Ready => findings.good("it answers"),
         ServerCondition::WaitsForSignUp => findings.notice(
-            "it waits for its first user to sign up",
+            "it is waiting for its first user to sign up",
             "open it in a browser; the first account is the administrator",
         ),
         ServerCondition::Maintenance => findings.bad(
@@ -49,7 +51,7 @@ pub(super) fn immich(findings: &mut Findings<'_>) -> Result<()> {
             "end it on Immich's web page, or with: immich-admin disable-maintenance-mode",
         ),
         ServerCondition::NotReady => {
-            findings.bad("it does not run", "immich-appliance start");
+            findings.bad("it is not running", "immich-appliance start");
         }
     }
     Ok(())

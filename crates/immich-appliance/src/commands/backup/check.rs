@@ -18,13 +18,13 @@ pub fn run(run: &Run, arguments: &BackupCheck) -> anyhow::Result<Box<dyn Report>
     let mut lines: Vec<String> = damaged.chain(notes).collect();
     let (exit, end) = if report.is_clean() {
         let end = format!(
-            "The repository is whole: {} snapshots checked.",
+            "The repository is undamaged: {} snapshots checked.",
             report.snapshots
         );
         (Exit::Done, end)
     } else {
         let end = format!(
-            "The repository is damaged: {} findings in {} snapshots.",
+            "The repository is damaged: {} problems in {} snapshots.",
             report.errors.len(),
             report.snapshots
         );

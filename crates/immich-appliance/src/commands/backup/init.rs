@@ -16,7 +16,7 @@ pub fn run(run: &Run, arguments: &BackupInit) -> anyhow::Result<Box<dyn Report>>
 
 pub(crate) fn text(initialised: &Initialised) -> String {
     format!(
-        "The repository {} is {}.\nNext: immich-appliance backup run (afterwards it runs by itself, daily)",
+        "The repository {} is {}.\nNext: immich-appliance backup run (after that it runs by itself, daily)",
         initialised.repository,
         if initialised.created {
             "created"

@@ -40,7 +40,7 @@ pub(crate) fn text(made: &Made) -> String {
             counts.albums()
         ),
         format!(
-            "  files     {} new, {} changed, {} as before; {} in all, {} sent",
+            "  files     {} new, {} changed, {} unchanged; {} in total, {} sent",
             snapshot.files_new,
             snapshot.files_changed,
             snapshot.files_unmodified,

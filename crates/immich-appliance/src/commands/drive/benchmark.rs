@@ -32,7 +32,7 @@ fn row(cipher: Cipher, speed: &Speed) -> [String; 3] {
             (format!("{encrypt:.0} MiB/s"), format!("{decrypt:.0} MiB/s"))
         }
         Speed::Lacking => ("not in this kernel".into(), String::new()),
-        Speed::NotMeasurable { why } => (format!("not measurable: {why}"), String::new()),
+        Speed::NotMeasurable { why } => (format!("could not be measured: {why}"), String::new()),
     };
     [
         format!("{cipher}, {} bits", cipher.key_bits()),
@@ -45,7 +45,7 @@ fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::AesInstructions => "the processor has AES instructions",
         Reason::NoAesInstructions => "the processor has no AES instructions",
-        Reason::MeasuredFaster => "it is the faster one here",
+        Reason::MeasuredFaster => "it is faster here",
         Reason::OtherLacking => "the kernel lacks the other",
     }
 }

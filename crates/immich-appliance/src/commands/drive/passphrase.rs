@@ -20,7 +20,7 @@ pub fn add(run: &Run, arguments: &PassphraseAdd) -> anyhow::Result<Box<dyn Repor
             "the passphrase opens keyslot {keyslot} of {}",
             device.display()
         )),
-        None => Said::already("that passphrase opens the drive already"),
+        None => Said::already("that passphrase already opens the drive"),
     })
 }
 
@@ -32,7 +32,7 @@ pub fn change(run: &Run, arguments: &PassphraseChange) -> anyhow::Result<Box<dyn
     let drive = arguments.drive.wanted();
     let changed = passphrases::change(&run.answered(answers), drive.as_ref())?;
     Ok(Said::done(format!(
-        "the passphrase of {} is changed",
+        "the passphrase of {} has been changed",
         changed.device.display()
     )))
 }

@@ -73,7 +73,7 @@ fn ask(run: &Run, stage: Stage) -> anyhow::Result<Reply> {
             "never" => Reply::Never,
             _ => {
                 run.ui.say(format!(
-                    "Type yes, later, or never (then {} is not asked again).",
+                    "Type yes, later, or never (then you are not asked about {} again).",
                     stage.name()
                 ));
                 continue;
@@ -90,7 +90,7 @@ fn the_drive(run: &Run, condition: &Condition) -> anyhow::Result<()> {
         let mut devices = list(&appliance)?;
         devices.retain(|device| inspect::refusal(device).is_none());
         if devices.is_empty() {
-            ui.say("No drive is attached that could be used. Plug one in, then run setup again.");
+            ui.say("No usable drive is attached. Plug one in, then run setup again.");
             return Ok(());
         }
         for device in &devices {
@@ -102,7 +102,7 @@ fn the_drive(run: &Run, condition: &Condition) -> anyhow::Result<()> {
                 describe(&device.content)
             ));
         }
-        let device = ui.ask("Which one is to be erased and used", "drive create")?;
+        let device = ui.ask("Which one should be erased and used", "drive create")?;
         let options = CreateOptions {
             device: device.into(),
             how: NewDrive {
@@ -125,7 +125,7 @@ fn the_drive(run: &Run, condition: &Condition) -> anyhow::Result<()> {
 fn backups(run: &Run, condition: &Condition) -> anyhow::Result<()> {
     let (ui, appliance) = (run.ui, run.appliance());
     if !condition.drive.is_mounted() {
-        ui.say("The drive has to be open for this: do the drive first.");
+        ui.say("The drive must be unlocked for this: do the drive stage first.");
         return Ok(());
     }
     if condition.backup.repository.is_none() {
@@ -145,7 +145,7 @@ fn backups(run: &Run, condition: &Condition) -> anyhow::Result<()> {
 fn tailnet(run: &Run, condition: &Condition) -> anyhow::Result<()> {
     if condition.remote.is_none() {
         run.ui.say(
-            "Tailscale does not run on this box. On NixOS: \
+            "Tailscale is not running on this box. On NixOS: \
              services.immich-appliance.remote.tailscale.enable = true.",
         );
         return Ok(());
@@ -174,7 +174,7 @@ fn kit(run: &Run, condition: &Condition, decisions: &mut Decisions) -> anyhow::R
         .and(condition.backup.repository.as_deref())
         .unwrap_or("(no backup yet)");
     run.ui.say(format!(
-        "\nKeep a sheet of paper where neither the box nor the drive is, with:\n\n\
+        "\nKeep a sheet of paper away from the box and the drive, with:\n\n\
          \x20 the drive          {drive}\n\
          \x20 its recovery key   (shown when the drive was made)\n\
          \x20 the backup         {repository}\n\
@@ -183,7 +183,7 @@ fn kit(run: &Run, condition: &Condition, decisions: &mut Decisions) -> anyhow::R
     ));
     let answer = run
         .ui
-        .ask("Type kept once it is where it belongs", "--skip kit")?;
+        .ask("Type kept once it is in a safe place", "--skip kit")?;
     if answer.trim().eq_ignore_ascii_case("kept") {
         decisions.kit = true;
         decisions.save(&run.appliance())?;
