@@ -100,7 +100,7 @@ impl TestBox {
         path
     }
 
-    fn enrol_by_key(&self) -> (i32, Value) {
+    fn enroll_by_key(&self) -> (i32, Value) {
         let key = self.key_file("1h");
         self.json(&[
             "remote",
@@ -150,7 +150,7 @@ fn reaches_immich(phone: &Node) -> bool {
 }
 
 #[test]
-fn a_person_who_opens_the_link_enrols_the_box_and_the_family_reaches_immich() {
+fn a_person_who_opens_the_link_enrolls_the_box_and_the_family_reaches_immich() {
     let Some(it) = test_box() else { return };
     let server = it.headscale.url().to_owned();
     let mut child = it
@@ -244,7 +244,7 @@ fn a_locked_drive_leaves_ssh_and_nothing_of_immich() {
     drop(locked);
     // Enrolled while Immich runs nowhere, as at the first boot.
     it.configure(&format!("http://{nobody}"));
-    assert_eq!(it.enrol_by_key().0, 0);
+    assert_eq!(it.enroll_by_key().0, 0);
     let status = it.json(&["remote", "status"]).1;
     assert_eq!(status["immich"], "http://immich.family.test");
 
@@ -269,7 +269,7 @@ fn a_locked_drive_leaves_ssh_and_nothing_of_immich() {
 #[test]
 fn disable_cuts_the_family_off_and_enroll_brings_it_back_without_a_login() {
     let Some(it) = test_box() else { return };
-    let (code, enrolled) = it.enrol_by_key();
+    let (code, enrolled) = it.enroll_by_key();
     assert_eq!(code, 0, "{enrolled}");
     assert_eq!(enrolled["changed"], true);
     let phone = it.phone();
@@ -339,10 +339,10 @@ fn a_key_comes_by_file_descriptor_and_shows_nowhere() {
 fn what_goes_wrong_says_what_to_do() {
     let Some(mut it) = test_box() else { return };
     let server = it.headscale.url().to_owned();
-    let enrol = ["remote", "enroll", "--login-server"];
+    let enroll = ["remote", "enroll", "--login-server"];
 
     // Nobody is there who could log in.
-    let (code, error) = it.json(&[&enrol[..], &[&server]].concat());
+    let (code, error) = it.json(&[&enroll[..], &[&server]].concat());
     assert_eq!(code, 2, "{error}");
     let message = error["error"]["message"].as_str().unwrap();
     assert!(
@@ -360,7 +360,7 @@ fn what_goes_wrong_says_what_to_do() {
     let key = it.key_file("1s");
     std::thread::sleep(Duration::from_millis(1500));
     let key = ["--auth-key-file", key.to_str().unwrap()];
-    let (code, error) = it.json(&[&enrol[..], &[&server], &key].concat());
+    let (code, error) = it.json(&[&enroll[..], &[&server], &key].concat());
     assert_eq!(code, 1, "{error}");
     assert!(
         error["error"]["message"]
@@ -377,7 +377,7 @@ fn what_goes_wrong_says_what_to_do() {
 
     // A server that is none.
     let wrong = it.immich.url();
-    let (code, error) = it.json(&[&enrol[..], &[&wrong], &key].concat());
+    let (code, error) = it.json(&[&enroll[..], &[&wrong], &key].concat());
     assert_eq!(code, 1, "{error}");
     assert!(error["error"]["message"].as_str().unwrap().contains(&wrong));
     assert!(
@@ -400,8 +400,8 @@ fn what_goes_wrong_says_what_to_do() {
     );
 
     // Enrolled with one, asked for another.
-    assert_eq!(it.enrol_by_key().0, 0);
-    let (code, error) = it.json(&[&enrol[..], &["https://other.example"]].concat());
+    assert_eq!(it.enroll_by_key().0, 0);
+    let (code, error) = it.json(&[&enroll[..], &["https://other.example"]].concat());
     assert_eq!(code, 9, "{error}");
     assert!(
         error["error"]["help"]
@@ -430,7 +430,7 @@ fn what_goes_wrong_says_what_to_do() {
 #[test]
 fn the_key_is_warned_of_before_it_expires_and_renewed_after() {
     let Some(it) = test_box() else { return };
-    assert_eq!(it.enrol_by_key().0, 0);
+    assert_eq!(it.enroll_by_key().0, 0);
     assert_eq!(it.json(&["remote", "status", "--alarm"]).0, 0);
 
     let soon = jiff::Timestamp::now() + Duration::from_secs(5 * 24 * 3600 + 3600);
@@ -458,7 +458,7 @@ fn the_key_is_warned_of_before_it_expires_and_renewed_after() {
     assert_eq!(bad["help"], "immich-appliance remote enroll");
     assert_eq!(it.json(&["remote", "status", "--alarm"]).0, 1);
 
-    let (code, enrolled) = it.enrol_by_key();
+    let (code, enrolled) = it.enroll_by_key();
     assert_eq!(
         (code, &enrolled["state"]),
         (0, &"connected".into()),

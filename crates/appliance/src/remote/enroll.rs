@@ -5,9 +5,9 @@ use std::time::Duration;
 use appliance_files::remove_durably;
 use appliance_first_boot::apply::{TAILSCALE_KEY, TAILSCALE_SERVER};
 use appliance_secret::Source;
-use appliance_tailnet::enrol::Wanted;
-use appliance_tailnet::standing::{KeyAge, State, TAILSCALE, same_server};
-use appliance_tailnet::{Error as TailnetError, Happening, Shared};
+use appliance_tailnet::enroll::EnrollWish;
+use appliance_tailnet::standing::{KeyAge, TAILSCALE, TailnetState, same_server};
+use appliance_tailnet::{Happening, Shared, TailnetError};
 use secrecy::SecretString;
 use serde::Serialize;
 
@@ -57,7 +57,7 @@ pub fn enroll(appliance: &Appliance, options: &EnrollOptions) -> Result<Enrolled
     let uses_card = given.is_none() && card.key.is_some();
     let key = given.or(card.key);
     let server = options.login_server.clone().or(card.server);
-    let wanted = Wanted::new(
+    let wanted = EnrollWish::new(
         server.as_deref(),
         options.hostname.as_deref(),
         &options.tags,
@@ -65,7 +65,7 @@ pub fn enroll(appliance: &Appliance, options: &EnrollOptions) -> Result<Enrolled
     let tailnet = tailnet(appliance)?;
     let dialogue = appliance.dialogue();
     let shown = dialogue.wait("waiting for the Tailscale network");
-    let enrolled = tailnet.enrol(&wanted, key.as_ref(), options.timeout, &mut |happening| {
+    let enrolled = tailnet.enroll(&wanted, key.as_ref(), options.timeout, &mut |happening| {
         tell(dialogue, &happening);
         dialogue.may_wait()
     });
@@ -155,9 +155,12 @@ pub fn disable(appliance: &Appliance, forget: bool) -> Result<Disabled> {
     let _lock = appliance.exclusively_for_remote()?;
     let tailnet = tailnet(appliance)?;
     let state = tailnet.standing()?.state;
-    let in_a_network = !matches!(state, State::NotEnrolled | State::LoginWaits { .. });
+    let in_a_network = !matches!(
+        state,
+        TailnetState::NotEnrolled | TailnetState::LoginWaits { .. }
+    );
     // Taken back first: what is shared would be back with the connection.
-    if in_a_network && state != State::KeyExpired {
+    if in_a_network && state != TailnetState::KeyExpired {
         tailnet.unshare(target(appliance))?;
     }
     if forget {
