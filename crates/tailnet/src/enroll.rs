@@ -238,12 +238,13 @@ impl LoginWatch {
         if now.saturating_sub(*since) < PATIENCE {
             return None;
         }
-        if why.starts_with("register request") {
-            return Some(self.refused(why));
-        }
-        Some(TailnetError::NoControlServer {
-            server: self.server.clone(),
-            reason: why.clone(),
+        let server = self.server.clone();
+        let reason = why.clone();
+        Some(match register_status(why) {
+            // A server that is overloaded says nothing of a key.
+            Some(408 | 429) | None => TailnetError::NoControlServer { server, reason },
+            Some(400..=499) => self.refused(why),
+            Some(_) => TailnetError::LoginRefused { server, reason },
         })
     }
 
@@ -282,6 +283,14 @@ impl LoginWatch {
             TailnetError::LoginRefused { server, reason }
         }
     }
+}
+
+/// The HTTP status by which the server answered a registration; `None` where it did not answer.
+/// (tailscaled writes both with the same beginning: `register request: http 401: …` and
+/// `register request: Post "https://…": …`.)
+fn register_status(reason: &str) -> Option<u16> {
+    let status = reason.strip_prefix("register request: http ")?;
+    status.split(':').next()?.trim().parse().ok()
 }
 
 /// A login that was given up for a newer one is no failure.

@@ -8,7 +8,7 @@ use appliance_secret::Source;
 use appliance_tailnet::enroll::EnrollWish;
 use appliance_tailnet::standing::{KeyAge, TAILSCALE, TailnetState, same_server};
 use appliance_tailnet::{Happening, Shared, TailnetError};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::{APPROVE, KEEP, Remote, day, look, tailnet, target};
@@ -54,7 +54,12 @@ pub fn enroll(appliance: &Appliance, options: &EnrollOptions) -> Result<Enrolled
     let given = given
         .map(|key| Ok::<_, crate::Error>(SecretString::from(key.expose_text()?.trim().to_owned())))
         .transpose()?;
-    let uses_card = given.is_none() && card.key.is_some();
+    // Also where the card's key was handed over once more: it is the same key.
+    let uses_card = card.key.as_ref().is_some_and(|of_card| {
+        given
+            .as_ref()
+            .is_none_or(|given| given.expose_secret() == of_card.expose_secret())
+    });
     let key = given.or(card.key);
     let server = options.login_server.clone().or(card.server);
     let wanted = EnrollWish::new(
@@ -70,15 +75,21 @@ pub fn enroll(appliance: &Appliance, options: &EnrollOptions) -> Result<Enrolled
         dialogue.may_wait()
     });
     drop(shown);
-    let refused = matches!(enrolled, Err(TailnetError::AuthKeyRefused { .. }));
-    if uses_card && (enrolled.is_ok() || refused) {
-        // A key that was refused once is refused again, and lies on the card for nothing.
-        remove_durably(&appliance.paths.state.join(TAILSCALE_KEY))?;
-        if refused {
-            appliance.warn("the auth key that came on the card is refused, and erased");
-        }
+    let card_key = appliance.paths.state.join(TAILSCALE_KEY);
+    if uses_card && matches!(enrolled, Err(TailnetError::AuthKeyRefused { .. })) {
+        // A key that was refused once is refused again, and lies there for nothing. Why it was
+        // refused matters more than whether it could be erased.
+        appliance.warn(match remove_durably(&card_key) {
+            Ok(_) => "the auth key that came on the card is refused, and erased".to_owned(),
+            Err(error) => {
+                format!("the auth key that came on the card is refused; erasing it failed: {error}")
+            }
+        });
     }
     let enrolled = enrolled?;
+    if uses_card {
+        remove_durably(&card_key)?;
+    }
 
     let mut hints = Vec::new();
     let mut changed = enrolled.changed;
@@ -206,3 +217,6 @@ fn https_hint(shared: &Shared, server: &str) -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

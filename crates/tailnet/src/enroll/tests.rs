@@ -269,6 +269,60 @@ fn a_recorded_expired_key_is_told_from_an_unknown_one() {
     }
 }
 
+/// What is seen once a login has failed for long, as tailscaled words it.
+fn failed_for_long(with_key: bool, reason: &str) -> Option<TailnetError> {
+    let notify = serde_json::json!({
+        "Health": {"Warnings": {"login-state": {"Text": "", "Args": {"error": reason}}}}
+    });
+    let notify: Notify = serde_json::from_value(notify).unwrap();
+    let mut watch = watch(with_key);
+    assert!(matches!(
+        watch.take(Duration::ZERO, &notify),
+        LoginSign::Nothing
+    ));
+    watch.overdue(PATIENCE)
+}
+
+#[test]
+fn only_a_server_that_answered_can_refuse_a_key() {
+    for reason in ["400: bad", "401: AuthKey not found", "403: no"] {
+        let reason = format!("register request: http {reason}");
+        assert!(
+            matches!(
+                failed_for_long(true, &reason),
+                Some(TailnetError::AuthKeyRefused { .. })
+            ),
+            "{reason}"
+        );
+        assert!(
+            matches!(
+                failed_for_long(false, &reason),
+                Some(TailnetError::LoginRefused { .. })
+            ),
+            "{reason}"
+        );
+    }
+    for reason in [
+        "register request: Post \"https://head.example/machine/register\": connection reset by peer",
+        "register request: unexpected EOF",
+        "register request: http 429: slow down",
+        "register request: http 408: too slow",
+        "fetch control key: Get \"https://head.example/key\": no such host",
+    ] {
+        assert!(
+            matches!(
+                failed_for_long(true, reason),
+                Some(TailnetError::NoControlServer { .. })
+            ),
+            "{reason}"
+        );
+    }
+    assert!(matches!(
+        failed_for_long(true, "register request: http 502: bad gateway"),
+        Some(TailnetError::LoginRefused { .. })
+    ));
+}
+
 #[test]
 fn a_recorded_wrong_server_fails_and_says_what_tailscaled_saw() {
     for (lines, words) in [
