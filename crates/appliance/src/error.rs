@@ -122,7 +122,7 @@ pub enum Error {
     Location(#[from] LocationError),
     /// The tailnet.
     #[error(transparent)]
-    Tailnet(#[from] appliance_tailnet::Error),
+    Tailnet(#[from] appliance_tailnet::TailnetError),
     /// Where a secret comes from cannot be told.
     #[error(transparent)]
     SecretSource(#[from] ChoiceError),

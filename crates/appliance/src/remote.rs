@@ -3,8 +3,8 @@
 mod enroll;
 
 use appliance_tailnet::localapi::LocalApi;
-use appliance_tailnet::standing::{KeyAge, Standing, State};
-use appliance_tailnet::{Error as TailnetError, Tailnet};
+use appliance_tailnet::standing::{KeyAge, Standing, TailnetState};
+use appliance_tailnet::{Tailnet, TailnetError};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -54,7 +54,7 @@ pub fn look(appliance: &Appliance) -> Result<Remote> {
     let standing = tailnet.standing()?;
     // What is served belongs to a place in a network.
     let immich = match standing.state {
-        State::NotEnrolled | State::LoginWaits { .. } => None,
+        TailnetState::NotEnrolled | TailnetState::LoginWaits { .. } => None,
         _ => tailnet.shared(target(appliance))?,
     };
     Ok(Remote {
@@ -104,15 +104,18 @@ impl Remote {
         let standing = &self.standing;
         let mut line = standing.state.text().to_owned();
         match standing.state {
-            State::NotEnrolled => return None,
-            State::Connected => {
+            TailnetState::NotEnrolled => return None,
+            TailnetState::Connected => {
                 if let Some(address) = self.immich.as_ref().or(standing.name.as_ref()) {
                     line += &format!(": {address}");
                 }
             }
             _ => {}
         }
-        if let (Some(trouble), false) = (self.key_trouble(), standing.state == State::KeyExpired) {
+        if let (Some(trouble), false) = (
+            self.key_trouble(),
+            standing.state == TailnetState::KeyExpired,
+        ) {
             line += &format!("; WARNING: {trouble}");
         }
         Some(line)
@@ -121,14 +124,16 @@ impl Remote {
     /// The one command that helps most now.
     pub fn next(&self) -> Option<String> {
         match &self.standing.state {
-            State::NotEnrolled | State::Off => Some(ENROLL.into()),
-            State::LoginWaits { link } => Some(format!("open {link}, or start again: {ENROLL}")),
-            State::NeedsApproval => Some(APPROVE.into()),
-            State::KeyExpired => Some(ENROLL.into()),
-            State::Connecting => None,
-            State::Connected if self.key != KeyAge::Fine => Some(KEEP.into()),
-            State::Connected if self.immich.is_none() => Some(ENROLL.into()),
-            State::Connected => None,
+            TailnetState::NotEnrolled | TailnetState::Off => Some(ENROLL.into()),
+            TailnetState::LoginWaits { link } => {
+                Some(format!("open {link}, or start again: {ENROLL}"))
+            }
+            TailnetState::NeedsApproval => Some(APPROVE.into()),
+            TailnetState::KeyExpired => Some(ENROLL.into()),
+            TailnetState::Connecting => None,
+            TailnetState::Connected if self.key != KeyAge::Fine => Some(KEEP.into()),
+            TailnetState::Connected if self.immich.is_none() => Some(ENROLL.into()),
+            TailnetState::Connected => None,
         }
     }
 }
@@ -154,7 +159,7 @@ mod tests {
 
     use super::*;
 
-    fn remote(state: State, key: KeyAge) -> Remote {
+    fn remote(state: TailnetState, key: KeyAge) -> Remote {
         Remote {
             standing: Standing {
                 state,
@@ -176,14 +181,18 @@ mod tests {
 
     #[test]
     fn the_line_of_status_warns_before_the_key_expires_and_says_so_after() {
-        let fine = remote(State::Connected, KeyAge::Fine).line().unwrap();
+        let fine = remote(TailnetState::Connected, KeyAge::Fine)
+            .line()
+            .unwrap();
         assert!(fine.ends_with(": http://immich.family.test"), "{fine}");
-        let soon = remote(State::Connected, KeyAge::Soon { days: 5 }).line();
+        let soon = remote(TailnetState::Connected, KeyAge::Soon { days: 5 }).line();
         let soon = soon.unwrap();
         assert!(soon.starts_with(&fine), "{soon}");
         assert!(soon.contains("WARNING") && soon.contains("in 5 days, on 2030-01-02"));
-        let expired = remote(State::KeyExpired, KeyAge::Expired).line().unwrap();
-        assert_eq!(expired, State::KeyExpired.text());
-        assert_eq!(remote(State::NotEnrolled, KeyAge::Fine).line(), None);
+        let expired = remote(TailnetState::KeyExpired, KeyAge::Expired)
+            .line()
+            .unwrap();
+        assert_eq!(expired, TailnetState::KeyExpired.text());
+        assert_eq!(remote(TailnetState::NotEnrolled, KeyAge::Fine).line(), None);
     }
 }

@@ -33,6 +33,10 @@ pub fn run(cli: &Cli) -> anyhow::Result<Box<dyn Report>> {
     if sudo::is_needed() {
         match sudo::run_again()? {}
     }
+    if matches!(cli.command, Command::Unlock(_) | Command::Drive(_)) {
+        // Keys stay out of swap space, where the kernel allows it.
+        let _ = appliance_secret::lock_memory();
+    }
     let run = Run::load(&cli.global)?;
     match &cli.command {
         Command::Setup(arguments) => setup::run(&run, arguments),

@@ -428,6 +428,54 @@ fn what_goes_wrong_says_what_to_do() {
 }
 
 #[test]
+fn a_refused_key_of_the_card_is_erased_and_said_and_a_server_that_is_silent_spares_it() {
+    use std::os::unix::fs::OpenOptionsExt;
+    let Some(it) = test_box() else { return };
+    let state = it.folder.path().join("state");
+    std::fs::create_dir_all(&state).unwrap();
+    let key = state.join("tailscale-auth-key");
+    let put = |text: &str| {
+        let mut file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&key)
+            .unwrap();
+        writeln!(file, "{text}").unwrap();
+    };
+    let server = |address: &str| std::fs::write(state.join("tailscale-login-server"), address);
+
+    put(&it.headscale.auth_key("1h"));
+    server("http://127.0.0.1:9").unwrap();
+    let output = it.run(&["--no-input", "remote", "enroll"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(key.exists(), "{}", said(&output));
+
+    put("0123456789abcdef");
+    server(it.headscale.url()).unwrap();
+    let output = it.run(&["--no-input", "remote", "enroll"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(said(&output).contains("refused, and erased"), "{output:?}");
+    assert!(!key.exists());
+
+    // It is not tried again: now a person is needed.
+    assert_eq!(it.json(&["remote", "enroll"]).0, 2);
+
+    // As the unit of the first boot hands it over.
+    put("0123456789abcdef");
+    let handed = ["--auth-key-file", key.to_str().unwrap()];
+    it.run(&[&["--no-input", "remote", "enroll"], &handed[..]].concat());
+    assert!(!key.exists());
+
+    // A good one does its work, and goes as well.
+    put(&it.headscale.auth_key("1h"));
+    let (code, enrolled) = it.json(&["remote", "enroll"]);
+    assert_eq!(code, 0, "{enrolled}");
+    assert!(!key.exists());
+}
+
+#[test]
 fn the_key_is_warned_of_before_it_expires_and_renewed_after() {
     let Some(it) = test_box() else { return };
     assert_eq!(it.enroll_by_key().0, 0);

@@ -4,10 +4,10 @@ use crate::localapi;
 
 /// Why something was not done with the tailnet.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum TailnetError {
     /// tailscaled is not running, or did not do what it was asked.
     #[error(transparent)]
-    LocalApi(#[from] localapi::Error),
+    LocalApi(#[from] localapi::LocalApiError),
     /// This machine is in no tailnet.
     #[error("this machine is in no tailnet")]
     NotEnrolled,
@@ -108,4 +108,4 @@ fn because(reason: &str) -> String {
 }
 
 /// The result of something done with the tailnet.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T> = std::result::Result<T, TailnetError>;

@@ -3,7 +3,7 @@
 
 use crate::localapi::{HttpHandler, ServeConfig, WebServer};
 use crate::standing::Standing;
-use crate::{Error, Result};
+use crate::{Result, TailnetError};
 
 /// A web server of this machine, shared with the tailnet at the root of this machine's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub fn add(config: &mut ServeConfig, share: &Share) -> Result<bool> {
             .clone()
             .unwrap_or_else(|| "something else".into());
         *config = before;
-        return Err(Error::PortTaken {
+        return Err(TailnetError::PortTaken {
             port: share.port(),
             by,
         });
@@ -74,7 +74,7 @@ pub fn add(config: &mut ServeConfig, share: &Share) -> Result<bool> {
     let port = config.tcp.entry(share.port().to_string()).or_default();
     if !port.other.is_empty() || (share.https && port.http) || (!share.https && port.https) {
         *config = before;
-        return Err(Error::PortTaken {
+        return Err(TailnetError::PortTaken {
             port: share.port(),
             by: "a TCP server of its own".into(),
         });
@@ -245,7 +245,7 @@ mod tests {
             let before = config.clone();
             let refused = add(&mut config, &share(true));
             assert!(
-                matches!(refused, Err(Error::PortTaken { port: 443, .. })),
+                matches!(refused, Err(TailnetError::PortTaken { port: 443, .. })),
                 "{taken}"
             );
             assert_eq!(config, before);

@@ -16,7 +16,7 @@ pub const TAILSCALE: &str = "https://controlplane.tailscale.com";
 pub struct Standing {
     /// How far it is.
     #[serde(flatten)]
-    pub state: State,
+    pub state: TailnetState,
     /// The control server.
     pub server: String,
     /// The tailnet's name; `None` while there is none.
@@ -42,7 +42,7 @@ pub struct Standing {
 /// How far this machine is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]
-pub enum State {
+pub enum TailnetState {
     /// In no tailnet.
     NotEnrolled,
     /// A person has to open a link.
@@ -62,7 +62,7 @@ pub enum State {
     Connected,
 }
 
-impl State {
+impl TailnetState {
     /// In a word or two, for people.
     #[must_use]
     pub fn text(&self) -> &'static str {
@@ -135,7 +135,7 @@ impl Standing {
     /// How urgent the key's expiry is, warned of `days` before.
     #[must_use]
     pub fn key_age(&self, now: Timestamp, days: u32) -> KeyAge {
-        if self.state == State::KeyExpired {
+        if self.state == TailnetState::KeyExpired {
             return KeyAge::Expired;
         }
         if !self.state.is_enrolled() {
@@ -157,19 +157,19 @@ impl Standing {
     }
 }
 
-fn state(status: &Status) -> State {
+fn state(status: &Status) -> TailnetState {
     match status.backend_state {
-        BackendState::Running => State::Connected,
-        BackendState::Stopped => State::Off,
-        BackendState::NeedsMachineAuth => State::NeedsApproval,
-        BackendState::Starting => State::Connecting,
+        BackendState::Running => TailnetState::Connected,
+        BackendState::Stopped => TailnetState::Off,
+        BackendState::NeedsMachineAuth => TailnetState::NeedsApproval,
+        BackendState::Starting => TailnetState::Connecting,
         // Expired first: a link may wait as well, and "expired" is what went wrong.
-        _ if status.have_node_key && status.this.expired => State::KeyExpired,
-        _ if !status.auth_url.is_empty() => State::LoginWaits {
+        _ if status.have_node_key && status.this.expired => TailnetState::KeyExpired,
+        _ if !status.auth_url.is_empty() => TailnetState::LoginWaits {
             link: status.auth_url.clone(),
         },
-        BackendState::NoState if status.have_node_key => State::Connecting,
-        _ => State::NotEnrolled,
+        BackendState::NoState if status.have_node_key => TailnetState::Connecting,
+        _ => TailnetState::NotEnrolled,
     }
 }
 
@@ -243,7 +243,7 @@ mod tests {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let mut standing = Standing::of(&Status::default(), &Prefs::default());
         standing.key_expiry = Some("2025-01-01T00:00:00Z".parse().unwrap());
-        assert_eq!(standing.state, State::NotEnrolled);
+        assert_eq!(standing.state, TailnetState::NotEnrolled);
         assert_eq!(standing.key_age(now, 14), KeyAge::Fine);
     }
 }

@@ -6,11 +6,11 @@ use secrecy::SecretString;
 use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::enrol::{self, Seen, Step, Wanted, Watch};
+use crate::enroll::{self, EnrollStep, EnrollWish, LoginSign, LoginWatch};
 use crate::localapi::{InitialNotify, LocalApi, PrefsEdit, ServeConfig, Why};
 use crate::share::{self, Share};
-use crate::standing::{Standing, State};
-use crate::{Error, Result};
+use crate::standing::{Standing, TailnetState};
+use crate::{Result, TailnetError};
 
 /// How often it is looked whether something has failed for too long.
 const LOOK: Duration = Duration::from_secs(1);
@@ -35,9 +35,9 @@ pub enum Happening {
     NeedsApproval,
 }
 
-/// How an enrolment ended.
+/// How an enrollment ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Enrolled {
+pub struct Enrollment {
     /// How the machine stands now.
     pub standing: Standing,
     /// Whether anything was changed.
@@ -64,7 +64,7 @@ impl Tailnet {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(Error::Runtime)?;
+            .map_err(TailnetError::Runtime)?;
         Ok(Self { api, runtime })
     }
 
@@ -80,14 +80,14 @@ impl Tailnet {
     /// and tells what a person has to do meanwhile: `told` says whether to wait for it.
     ///
     /// # Errors
-    /// See [`Error`]: each way in which it can fail has its own.
-    pub fn enrol(
+    /// See [`TailnetError`]: each way in which it can fail has its own.
+    pub fn enroll(
         &self,
-        wanted: &Wanted,
+        wanted: &EnrollWish,
         auth_key: Option<&SecretString>,
         timeout: Duration,
         told: &mut dyn FnMut(Happening) -> bool,
-    ) -> Result<Enrolled> {
+    ) -> Result<Enrollment> {
         self.runtime
             .block_on(self.enter(wanted, auth_key, timeout, told))
     }
@@ -101,7 +101,9 @@ impl Tailnet {
             let standing = self.stand().await?;
             require_connected(&standing)?;
             let share = Share::of(&standing, target).ok_or_else(|| {
-                Error::Invalid("this machine has no name in its tailnet: MagicDNS is off".into())
+                TailnetError::Invalid(
+                    "this machine has no name in its tailnet: MagicDNS is off".into(),
+                )
             })?;
             let changed = self.edit(|config| share::add(config, &share)).await?;
             Ok(Shared {
@@ -155,7 +157,7 @@ impl Tailnet {
     /// When tailscaled is not running, or the control server does not answer.
     pub fn leave(&self) -> Result<bool> {
         self.runtime.block_on(async {
-            if self.stand().await?.state == State::NotEnrolled {
+            if self.stand().await?.state == TailnetState::NotEnrolled {
                 return Ok(false);
             }
             self.api.logout().await?;
@@ -171,65 +173,65 @@ impl Tailnet {
 
     async fn enter(
         &self,
-        wanted: &Wanted,
+        wanted: &EnrollWish,
         auth_key: Option<&SecretString>,
         timeout: Duration,
         told: &mut dyn FnMut(Happening) -> bool,
-    ) -> Result<Enrolled> {
+    ) -> Result<Enrollment> {
         let standing = self.stand().await?;
-        let steps = enrol::plan(&standing, wanted)?;
-        if steps.is_empty() && standing.state == State::Connected {
-            return Ok(Enrolled {
+        let steps = enroll::plan(&standing, wanted)?;
+        if steps.is_empty() && standing.state == TailnetState::Connected {
+            return Ok(Enrollment {
                 standing,
                 changed: false,
             });
         }
         let server = match (&standing.state, &wanted.server) {
-            (State::NotEnrolled | State::LoginWaits { .. }, server) => {
+            (TailnetState::NotEnrolled | TailnetState::LoginWaits { .. }, server) => {
                 crate::standing::server(server.as_deref().unwrap_or_default())
             }
             _ => standing.server.clone(),
         };
-        let settings_only =
-            standing.state == State::Connected && matches!(steps.as_slice(), [Step::Set(_)]);
+        let settings_only = standing.state == TailnetState::Connected
+            && matches!(steps.as_slice(), [EnrollStep::Set(_)]);
         let (before, after): (Vec<_>, Vec<_>) = steps
             .into_iter()
-            .partition(|step| matches!(step, Step::Set(_) | Step::Start));
+            .partition(|step| matches!(step, EnrollStep::Set(_) | EnrollStep::Start));
         for step in &before {
             self.take(step, auth_key).await?;
         }
         if !settings_only {
             // Listened to before the login begins, or its link could pass unheard; and after the
             // connection was started anew, or an old login's failure could be taken for this one's.
-            let watch = Watch::new(&server, auth_key.is_some());
+            let watch = LoginWatch::new(&server, auth_key.is_some());
             self.wait(watch, &after, auth_key, timeout, told).await?;
         }
-        Ok(Enrolled {
+        Ok(Enrollment {
             standing: self.stand().await?,
             changed: true,
         })
     }
 
-    async fn take(&self, step: &Step, auth_key: Option<&SecretString>) -> Result<()> {
+    async fn take(&self, step: &EnrollStep, auth_key: Option<&SecretString>) -> Result<()> {
         match step {
-            Step::Set(edit) => self.api.edit_prefs(edit).await.map(drop)?,
-            Step::Start => self.api.start(auth_key).await?,
-            Step::Run => {
+            EnrollStep::Set(edit) => self.api.edit_prefs(edit).await.map(drop)?,
+            EnrollStep::Start => self.api.start(auth_key).await?,
+            EnrollStep::Run => {
                 let edit = PrefsEdit {
                     want_running: Some(true),
                     ..PrefsEdit::default()
                 };
                 self.api.edit_prefs(&edit).await.map(drop)?;
             }
-            Step::Login => self.api.login_interactive().await?,
+            EnrollStep::Login => self.api.login_interactive().await?,
         }
         Ok(())
     }
 
     async fn wait(
         &self,
-        mut watch: Watch,
-        steps: &[Step],
+        mut watch: LoginWatch,
+        steps: &[EnrollStep],
         auth_key: Option<&SecretString>,
         timeout: Duration,
         told: &mut dyn FnMut(Happening) -> bool,
@@ -252,11 +254,11 @@ impl Tailnet {
             let next = tokio::time::timeout(left.min(LOOK), notifications.next()).await;
             let now = begin.elapsed();
             let seen = match next {
-                Err(_) => Seen::Nothing,
+                Err(_) => LoginSign::Nothing,
                 Ok(next) => match next? {
                     Some(notify) => watch.take(now, &notify),
                     None => {
-                        return Err(Error::LocalApi(crate::localapi::Error {
+                        return Err(TailnetError::LocalApi(crate::localapi::LocalApiError {
                             doing: "wait for it",
                             socket: self.api.socket().to_path_buf(),
                             why: Why::Broken("tailscaled ended".into()),
@@ -265,19 +267,19 @@ impl Tailnet {
                 },
             };
             match seen {
-                Seen::Connected => return Ok(()),
-                Seen::Failed(error) => return Err(error),
-                Seen::Link(link) => {
+                LoginSign::Connected => return Ok(()),
+                LoginSign::Failed(error) => return Err(error),
+                LoginSign::Link(link) => {
                     if !told(Happening::Link(link.clone())) {
-                        return Err(Error::PersonNeeded { link });
+                        return Err(TailnetError::PersonNeeded { link });
                     }
                 }
-                Seen::NeedsApproval => {
+                LoginSign::NeedsApproval => {
                     if !told(Happening::NeedsApproval) {
                         return Err(watch.timed_out(Duration::ZERO, &[]));
                     }
                 }
-                Seen::Nothing => {}
+                LoginSign::Nothing => {}
             }
             if let Some(error) = watch.overdue(now) {
                 return Err(error);
@@ -296,7 +298,7 @@ impl Tailnet {
             }
             match self.api.set_serve_config(&config, &etag).await {
                 Err(error) if matches!(error.why, Why::Changed) && tries < TRIES => {}
-                done => return done.map(|()| true).map_err(Error::from),
+                done => return done.map(|()| true).map_err(TailnetError::from),
             }
         }
     }
@@ -304,12 +306,14 @@ impl Tailnet {
 
 fn require_connected(standing: &Standing) -> Result<()> {
     match standing.state {
-        State::Connected | State::Connecting => Ok(()),
-        State::Off => Err(Error::Off),
-        State::KeyExpired => Err(Error::KeyExpired),
-        State::NeedsApproval => Err(Error::NeedsApproval {
+        TailnetState::Connected | TailnetState::Connecting => Ok(()),
+        TailnetState::Off => Err(TailnetError::Off),
+        TailnetState::KeyExpired => Err(TailnetError::KeyExpired),
+        TailnetState::NeedsApproval => Err(TailnetError::NeedsApproval {
             server: standing.server.clone(),
         }),
-        State::NotEnrolled | State::LoginWaits { .. } => Err(Error::NotEnrolled),
+        TailnetState::NotEnrolled | TailnetState::LoginWaits { .. } => {
+            Err(TailnetError::NotEnrolled)
+        }
     }
 }

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use appliance_tailnet::enrol::Wanted;
+use appliance_tailnet::enroll::EnrollWish;
 use appliance_tailnet::localapi::LocalApi;
-use appliance_tailnet::standing::{KeyAge, State};
-use appliance_tailnet::{Enrolled, Error, Happening, Result, Tailnet};
+use appliance_tailnet::standing::{KeyAge, TailnetState};
+use appliance_tailnet::{Enrollment, Happening, Result, Tailnet, TailnetError};
 use secrecy::SecretString;
 use tailnet_peers::{Headscale, Node, Programs, WebServer};
 
@@ -17,12 +17,12 @@ fn tailnet(node: &Node) -> Tailnet {
     Tailnet::new(LocalApi::new(node.socket())).unwrap()
 }
 
-fn wanted(server: &str) -> Wanted {
-    Wanted::new(Some(server), Some("immich"), &[]).unwrap()
+fn wanted(server: &str) -> EnrollWish {
+    EnrollWish::new(Some(server), Some("immich"), &[]).unwrap()
 }
 
-fn by_key(node: &Node, server: &str, key: String) -> Result<Enrolled> {
-    tailnet(node).enrol(
+fn by_key(node: &Node, server: &str, key: String) -> Result<Enrollment> {
+    tailnet(node).enroll(
         &wanted(server),
         Some(&SecretString::from(key)),
         PATIENCE,
@@ -31,9 +31,9 @@ fn by_key(node: &Node, server: &str, key: String) -> Result<Enrolled> {
 }
 
 /// A person opens each link and signs in.
-fn by_link(node: &Node, headscale: &Headscale, wanted: &Wanted) -> Result<(Enrolled, usize)> {
+fn by_link(node: &Node, headscale: &Headscale, wanted: &EnrollWish) -> Result<(Enrollment, usize)> {
     let mut links = 0;
-    let enrolled = tailnet(node).enrol(wanted, None, PATIENCE, &mut |happening| {
+    let enrolled = tailnet(node).enroll(wanted, None, PATIENCE, &mut |happening| {
         if let Happening::Link(link) = happening {
             links += 1;
             headscale.log_in(&link);
@@ -44,18 +44,21 @@ fn by_link(node: &Node, headscale: &Headscale, wanted: &Wanted) -> Result<(Enrol
 }
 
 #[test]
-fn a_person_enrols_the_box_by_opening_one_link() {
+fn a_person_enrolls_the_box_by_opening_one_link() {
     let Some(programs) = Programs::get() else {
         return;
     };
     let headscale = Headscale::start(&programs);
     let node = Node::start(&programs);
-    assert_eq!(tailnet(&node).standing().unwrap().state, State::NotEnrolled);
+    assert_eq!(
+        tailnet(&node).standing().unwrap().state,
+        TailnetState::NotEnrolled
+    );
 
     let (enrolled, links) = by_link(&node, &headscale, &wanted(headscale.url())).unwrap();
     assert_eq!(links, 1);
     assert!(enrolled.changed);
-    assert_eq!(enrolled.standing.state, State::Connected);
+    assert_eq!(enrolled.standing.state, TailnetState::Connected);
     assert_eq!(
         enrolled.standing.name.as_deref(),
         Some("immich.family.test")
@@ -70,7 +73,7 @@ fn a_person_enrols_the_box_by_opening_one_link() {
 }
 
 #[test]
-fn a_key_enrols_the_box_without_anybody() {
+fn a_key_enrolls_the_box_without_anybody() {
     let Some(programs) = Programs::get() else {
         return;
     };
@@ -78,7 +81,7 @@ fn a_key_enrols_the_box_without_anybody() {
     let node = Node::start(&programs);
     let key = headscale.auth_key("1h");
     let enrolled = by_key(&node, headscale.url(), key.clone()).unwrap();
-    assert_eq!(enrolled.standing.state, State::Connected);
+    assert_eq!(enrolled.standing.state, TailnetState::Connected);
     assert!(!node.log().contains(&key));
 }
 
@@ -92,20 +95,26 @@ fn a_key_that_is_not_good_is_told_at_once_and_a_good_one_helps() {
 
     let unknown = by_key(&node, headscale.url(), "0123456789abcdef".into());
     assert!(
-        matches!(&unknown, Err(Error::AuthKeyRefused { expired: false, .. })),
+        matches!(
+            &unknown,
+            Err(TailnetError::AuthKeyRefused { expired: false, .. })
+        ),
         "{unknown:?}"
     );
     let key = headscale.auth_key("1s");
     std::thread::sleep(Duration::from_millis(1500));
     let expired = by_key(&node, headscale.url(), key);
     assert!(
-        matches!(&expired, Err(Error::AuthKeyRefused { expired: true, .. })),
+        matches!(
+            &expired,
+            Err(TailnetError::AuthKeyRefused { expired: true, .. })
+        ),
         "{expired:?}"
     );
     assert_eq!(headscale.nodes(), Vec::<serde_json::Value>::new());
 
     let enrolled = by_key(&node, headscale.url(), headscale.auth_key("1h")).unwrap();
-    assert_eq!(enrolled.standing.state, State::Connected);
+    assert_eq!(enrolled.standing.state, TailnetState::Connected);
 }
 
 #[test]
@@ -117,24 +126,30 @@ fn a_wrong_server_is_named_with_what_was_seen_and_the_right_one_helps() {
     let node = Node::start(&programs);
     let something_else = WebServer::start("not a control server");
     for server in ["http://127.0.0.1:9", &something_else.url()] {
-        let wrong = tailnet(&node).enrol(&wanted(server), None, PATIENCE, &mut |_| true);
+        let wrong = tailnet(&node).enroll(&wanted(server), None, PATIENCE, &mut |_| true);
         assert!(
-            matches!(&wrong, Err(Error::NoControlServer { server: named, .. }) if named == server),
+            matches!(&wrong, Err(TailnetError::NoControlServer { server: named, .. }) if named == server),
             "{wrong:?}"
         );
     }
     let (enrolled, _) = by_link(&node, &headscale, &wanted(headscale.url())).unwrap();
-    assert_eq!(enrolled.standing.state, State::Connected);
+    assert_eq!(enrolled.standing.state, TailnetState::Connected);
 
     // From here on, another server is a mistake.
-    let moved = tailnet(&node).enrol(
+    let moved = tailnet(&node).enroll(
         &wanted("https://other.example"),
         None,
         PATIENCE,
         &mut |_| true,
     );
-    assert!(matches!(moved, Err(Error::OtherServer { .. })), "{moved:?}");
-    assert_eq!(tailnet(&node).standing().unwrap().state, State::Connected);
+    assert!(
+        matches!(moved, Err(TailnetError::OtherServer { .. })),
+        "{moved:?}"
+    );
+    assert_eq!(
+        tailnet(&node).standing().unwrap().state,
+        TailnetState::Connected
+    );
 }
 
 #[test]
@@ -148,9 +163,9 @@ fn the_box_comes_back_after_off_after_expiry_and_after_leaving() {
 
     assert!(tailnet(&node).switch_off().unwrap());
     assert!(!tailnet(&node).switch_off().unwrap());
-    assert_eq!(tailnet(&node).standing().unwrap().state, State::Off);
-    let (on, links) = by_link(&node, &headscale, &Wanted::default()).unwrap();
-    assert_eq!((on.standing.state, links), (State::Connected, 0));
+    assert_eq!(tailnet(&node).standing().unwrap().state, TailnetState::Off);
+    let (on, links) = by_link(&node, &headscale, &EnrollWish::default()).unwrap();
+    assert_eq!((on.standing.state, links), (TailnetState::Connected, 0));
 
     headscale.expire("immich", Some("2030-01-02T03:04:05Z"));
     let expiry = Some("2030-01-02T03:04:05Z".parse().unwrap());
@@ -163,25 +178,31 @@ fn the_box_comes_back_after_off_after_expiry_and_after_leaving() {
     );
 
     headscale.expire("immich", None);
-    until(|| tailnet(&node).standing().unwrap().state == State::KeyExpired);
-    let (renewed, links) = by_link(&node, &headscale, &Wanted::default()).unwrap();
-    assert_eq!((renewed.standing.state, links), (State::Connected, 1));
+    until(|| tailnet(&node).standing().unwrap().state == TailnetState::KeyExpired);
+    let (renewed, links) = by_link(&node, &headscale, &EnrollWish::default()).unwrap();
+    assert_eq!(
+        (renewed.standing.state, links),
+        (TailnetState::Connected, 1)
+    );
     assert_eq!(headscale.nodes().len(), 1);
 
     headscale.expire("immich", None);
-    until(|| tailnet(&node).standing().unwrap().state == State::KeyExpired);
+    until(|| tailnet(&node).standing().unwrap().state == TailnetState::KeyExpired);
     let by_key = by_key(&node, headscale.url(), headscale.auth_key("1h")).unwrap();
-    assert_eq!(by_key.standing.state, State::Connected);
+    assert_eq!(by_key.standing.state, TailnetState::Connected);
 
     // A restart of the machine changes nothing.
     node.start_again();
-    until(|| tailnet(&node).standing().unwrap().state == State::Connected);
+    until(|| tailnet(&node).standing().unwrap().state == TailnetState::Connected);
 
     assert!(tailnet(&node).leave().unwrap());
     assert!(!tailnet(&node).leave().unwrap());
-    assert_eq!(tailnet(&node).standing().unwrap().state, State::NotEnrolled);
+    assert_eq!(
+        tailnet(&node).standing().unwrap().state,
+        TailnetState::NotEnrolled
+    );
     let (back, links) = by_link(&node, &headscale, &wanted(headscale.url())).unwrap();
-    assert_eq!((back.standing.state, links), (State::Connected, 1));
+    assert_eq!((back.standing.state, links), (TailnetState::Connected, 1));
 }
 
 #[test]
@@ -192,9 +213,12 @@ fn a_new_name_and_tags_are_taken_over_without_a_new_login() {
     let headscale = Headscale::start(&programs);
     let node = Node::start(&programs);
     by_link(&node, &headscale, &wanted(headscale.url())).unwrap();
-    let wanted = Wanted::new(None, Some("photos"), &["photos".into()]).unwrap();
+    let wanted = EnrollWish::new(None, Some("photos"), &["photos".into()]).unwrap();
     let (enrolled, links) = by_link(&node, &headscale, &wanted).unwrap();
-    assert_eq!((enrolled.standing.state, links), (State::Connected, 0));
+    assert_eq!(
+        (enrolled.standing.state, links),
+        (TailnetState::Connected, 0)
+    );
     assert_eq!(enrolled.standing.hostname, "photos");
     assert_eq!(enrolled.standing.tags, ["tag:photos"]);
     assert_eq!(headscale.nodes().len(), 1);
@@ -217,7 +241,7 @@ fn the_tailnet_reaches_what_is_shared_and_nothing_once_the_box_is_off() {
     assert!(!reached(), "reached without being enrolled");
     assert!(matches!(
         tailnet(&node).share(&immich.url()),
-        Err(Error::NotEnrolled)
+        Err(TailnetError::NotEnrolled)
     ));
 
     by_key(&node, headscale.url(), headscale.auth_key("1h")).unwrap();
@@ -243,7 +267,7 @@ fn the_tailnet_reaches_what_is_shared_and_nothing_once_the_box_is_off() {
     assert!(!reached(), "reached after the box was switched off");
     assert!(matches!(
         tailnet(&node).share(&immich.url()),
-        Err(Error::Off)
+        Err(TailnetError::Off)
     ));
     assert_eq!(immich.asked(), before);
 }
@@ -256,14 +280,14 @@ fn a_tailscaled_that_stops_while_it_is_waited_for_ends_the_wait() {
     let headscale = Headscale::start(&programs);
     let mut node = Node::start(&programs);
     let tailnet = tailnet(&node);
-    let ended = tailnet.enrol(&wanted(headscale.url()), None, PATIENCE, &mut |_| {
+    let ended = tailnet.enroll(&wanted(headscale.url()), None, PATIENCE, &mut |_| {
         node.stop();
         true
     });
-    assert!(matches!(ended, Err(Error::LocalApi(_))), "{ended:?}");
+    assert!(matches!(ended, Err(TailnetError::LocalApi(_))), "{ended:?}");
     let gone = tailnet.standing();
     assert!(
-        matches!(&gone, Err(Error::LocalApi(error)) if error.is_not_running()),
+        matches!(&gone, Err(TailnetError::LocalApi(error)) if error.is_not_running()),
         "{gone:?}"
     );
 }

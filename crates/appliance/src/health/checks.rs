@@ -3,6 +3,7 @@
 mod backup;
 mod data;
 mod drive;
+mod names;
 mod services;
 mod tailnet;
 
@@ -62,6 +63,7 @@ const CHECKS: &[Check] = &[
     Check::mounted("dumps", data::dumps),
     Check::mounted("space", data::space),
     Check::anytime("backup", backup::backup),
+    Check::anytime("names", names::names),
     Check::anytime("remote", tailnet::tailnet),
 ];
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use appliance_files::remove_durably;
 use appliance_first_boot::apply::{TAILSCALE_KEY, TAILSCALE_SERVER};
 use appliance_secret::Source;
-use appliance_tailnet::enrol::Wanted;
-use appliance_tailnet::standing::{KeyAge, State, TAILSCALE, same_server};
-use appliance_tailnet::{Error as TailnetError, Happening, Shared};
-use secrecy::SecretString;
+use appliance_tailnet::enroll::EnrollWish;
+use appliance_tailnet::standing::{KeyAge, TAILSCALE, TailnetState, same_server};
+use appliance_tailnet::{Happening, Shared, TailnetError};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::{APPROVE, KEEP, Remote, day, look, tailnet, target};
@@ -54,10 +54,15 @@ pub fn enroll(appliance: &Appliance, options: &EnrollOptions) -> Result<Enrolled
     let given = given
         .map(|key| Ok::<_, crate::Error>(SecretString::from(key.expose_text()?.trim().to_owned())))
         .transpose()?;
-    let uses_card = given.is_none() && card.key.is_some();
+    // Also where the card's key was handed over once more: it is the same key.
+    let uses_card = card.key.as_ref().is_some_and(|of_card| {
+        given
+            .as_ref()
+            .is_none_or(|given| given.expose_secret() == of_card.expose_secret())
+    });
     let key = given.or(card.key);
     let server = options.login_server.clone().or(card.server);
-    let wanted = Wanted::new(
+    let wanted = EnrollWish::new(
         server.as_deref(),
         options.hostname.as_deref(),
         &options.tags,
@@ -65,20 +70,26 @@ pub fn enroll(appliance: &Appliance, options: &EnrollOptions) -> Result<Enrolled
     let tailnet = tailnet(appliance)?;
     let dialogue = appliance.dialogue();
     let shown = dialogue.wait("waiting for the Tailscale network");
-    let enrolled = tailnet.enrol(&wanted, key.as_ref(), options.timeout, &mut |happening| {
+    let enrolled = tailnet.enroll(&wanted, key.as_ref(), options.timeout, &mut |happening| {
         tell(dialogue, &happening);
         dialogue.may_wait()
     });
     drop(shown);
-    let refused = matches!(enrolled, Err(TailnetError::AuthKeyRefused { .. }));
-    if uses_card && (enrolled.is_ok() || refused) {
-        // A key that was refused once is refused again, and lies on the card for nothing.
-        remove_durably(&appliance.paths.state.join(TAILSCALE_KEY))?;
-        if refused {
-            appliance.warn("the auth key from the card was refused, and has been erased");
-        }
+    let card_key = appliance.paths.state.join(TAILSCALE_KEY);
+    if uses_card && matches!(enrolled, Err(TailnetError::AuthKeyRefused { .. })) {
+        // A key that was refused once is refused again, and lies there for nothing. Why it was
+        // refused matters more than whether it could be erased.
+        appliance.warn(match remove_durably(&card_key) {
+            Ok(_) => "the auth key from the card was refused, and has been erased".to_owned(),
+            Err(error) => {
+                format!("the auth key from the card was refused; erasing it failed: {error}")
+            }
+        });
     }
     let enrolled = enrolled?;
+    if uses_card {
+        remove_durably(&card_key)?;
+    }
 
     let mut hints = Vec::new();
     let mut changed = enrolled.changed;
@@ -155,9 +166,12 @@ pub fn disable(appliance: &Appliance, forget: bool) -> Result<Disabled> {
     let _lock = appliance.exclusively_for_remote()?;
     let tailnet = tailnet(appliance)?;
     let state = tailnet.standing()?.state;
-    let in_a_network = !matches!(state, State::NotEnrolled | State::LoginWaits { .. });
+    let in_a_network = !matches!(
+        state,
+        TailnetState::NotEnrolled | TailnetState::LoginWaits { .. }
+    );
     // Taken back first: what is shared would be back with the connection.
-    if in_a_network && state != State::KeyExpired {
+    if in_a_network && state != TailnetState::KeyExpired {
         tailnet.unshare(target(appliance))?;
     }
     if forget {
@@ -205,3 +219,6 @@ fn https_hint(shared: &Shared, server: &str) -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// A call that did not succeed: what was being done, through which socket, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing} (tailscaled at {}): {why}", socket.display())]
-pub struct Error {
+pub struct LocalApiError {
     /// What tailscaled was to do, in words.
     pub doing: &'static str,
     /// Its socket.
@@ -92,9 +92,9 @@ fn message(body: &[u8]) -> String {
 }
 
 /// What every call gives.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T> = std::result::Result<T, LocalApiError>;
 
-impl Error {
+impl LocalApiError {
     /// Whether nobody listens at the socket.
     #[must_use]
     pub fn is_not_running(&self) -> bool {

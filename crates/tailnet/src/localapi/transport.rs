@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::net::UnixStream;
 
-use super::{Error, Notify, Result, Why, wiped_json};
+use super::{LocalApiError, Notify, Result, Why, wiped_json};
 
 /// The name that tailscaled wants to be called by, against requests of web pages.
 const NAME: &str = "local-tailscaled.sock";
@@ -81,8 +81,8 @@ impl Call {
         }
     }
 
-    pub(super) fn failed(&self, socket: &Path, why: Why) -> Error {
-        Error {
+    pub(super) fn failed(&self, socket: &Path, why: Why) -> LocalApiError {
+        LocalApiError {
             doing: self.doing,
             socket: socket.to_path_buf(),
             why,
@@ -206,8 +206,8 @@ impl Notifications {
         }
     }
 
-    fn failed(&self, why: Why) -> Error {
-        Error {
+    fn failed(&self, why: Why) -> LocalApiError {
+        LocalApiError {
             doing: "listen to it",
             socket: self.socket.clone(),
             why,

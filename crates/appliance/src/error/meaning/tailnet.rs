@@ -1,67 +1,69 @@
 //! Errors of the Tailscale network.
 
-use appliance_tailnet::Error;
-use appliance_tailnet::localapi::{Error as LocalError, Why};
+use appliance_tailnet::TailnetError;
+use appliance_tailnet::localapi::{LocalApiError, Why};
 
 use super::{FailureClass, Meaning, helped, plain};
 use crate::remote::{APPROVE, ENROLL};
 
-pub(super) fn meaning(error: &Error) -> Meaning {
+pub(super) fn meaning(error: &TailnetError) -> Meaning {
     match error {
-        Error::LocalApi(error) => local(error),
-        Error::NotEnrolled | Error::KeyExpired | Error::Off => helped(FailureClass::Failed, ENROLL),
-        Error::OtherServer { wanted, .. } => helped(
+        TailnetError::LocalApi(error) => local(error),
+        TailnetError::NotEnrolled | TailnetError::KeyExpired | TailnetError::Off => {
+            helped(FailureClass::Failed, ENROLL)
+        }
+        TailnetError::OtherServer { wanted, .. } => helped(
             FailureClass::Refused,
             format!(
                 "if it should leave its network: immich-appliance remote disable --forget, then \
                  immich-appliance remote enroll --login-server {wanted}"
             ),
         ),
-        Error::NoControlServer { .. } => helped(
+        TailnetError::NoControlServer { .. } => helped(
             FailureClass::Failed,
             "check the network and the address (--login-server; without it, Tailscale's own), then \
              run the same command again",
         ),
-        Error::AuthKeyRefused { expired: true, .. } => helped(
+        TailnetError::AuthKeyRefused { expired: true, .. } => helped(
             FailureClass::Failed,
             "create a new auth key in the admin console (Settings, Keys) or with headscale \
              preauthkeys create, and run the same command with it; without a key, a person signs \
              in",
         ),
-        Error::AuthKeyRefused { .. } => helped(
+        TailnetError::AuthKeyRefused { .. } => helped(
             FailureClass::Failed,
             "check that the key is complete, was not used before and belongs to this control \
              server; without a key, a person signs in",
         ),
-        Error::LoginRefused { .. } => helped(
+        TailnetError::LoginRefused { .. } => helped(
             FailureClass::Failed,
             "ask whoever runs the network, then run the same command again",
         ),
-        Error::PersonNeeded { .. } => helped(
+        TailnetError::PersonNeeded { .. } => helped(
             FailureClass::Usage,
             "open the link and run the same command again; or use --auth-key-file or --auth-key-fd",
         ),
-        Error::NobodyLoggedIn { .. } => helped(
+        TailnetError::NobodyLoggedIn { .. } => helped(
             FailureClass::Failed,
             "open the link while immich-appliance remote enroll waits; use --timeout to wait longer",
         ),
-        Error::NeedsApproval { .. } => {
+        TailnetError::NeedsApproval { .. } => {
             helped(FailureClass::Failed, format!("{APPROVE}, then: {ENROLL}"))
         }
-        Error::NotConnected { .. } => helped(
+        TailnetError::NotConnected { .. } => helped(
             FailureClass::Failed,
             "check the box's connection to the internet, then immich-appliance remote status",
         ),
-        Error::PortTaken { .. } => helped(
+        TailnetError::PortTaken { .. } => helped(
             FailureClass::Refused,
             "see what it is with: tailscale serve status; then remove it, or enroll with --no-share",
         ),
-        Error::Invalid(_) => plain(FailureClass::Usage),
-        Error::Runtime(_) => plain(FailureClass::Failed),
+        TailnetError::Invalid(_) => plain(FailureClass::Usage),
+        TailnetError::Runtime(_) => plain(FailureClass::Failed),
     }
 }
 
-fn local(error: &LocalError) -> Meaning {
+fn local(error: &LocalApiError) -> Meaning {
     match &error.why {
         Why::NotRunning => helped(
             FailureClass::Failed,
@@ -84,48 +86,51 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_way_in_which_enrolling_fails_says_what_to_do() {
+    fn each_way_in_which_an_enrollment_fails_says_what_to_do() {
         let server = || "https://head.example".to_owned();
         let reason = || "words".to_owned();
         let errors = [
-            (Error::NotEnrolled, FailureClass::Failed),
-            (Error::KeyExpired, FailureClass::Failed),
+            (TailnetError::NotEnrolled, FailureClass::Failed),
+            (TailnetError::KeyExpired, FailureClass::Failed),
             (
-                Error::OtherServer {
+                TailnetError::OtherServer {
                     current: server(),
                     wanted: server(),
                 },
                 FailureClass::Refused,
             ),
             (
-                Error::NoControlServer {
+                TailnetError::NoControlServer {
                     server: server(),
                     reason: reason(),
                 },
                 FailureClass::Failed,
             ),
             (
-                Error::AuthKeyRefused {
+                TailnetError::AuthKeyRefused {
                     server: server(),
                     reason: reason(),
                     expired: true,
                 },
                 FailureClass::Failed,
             ),
-            (Error::PersonNeeded { link: server() }, FailureClass::Usage),
             (
-                Error::NeedsApproval { server: server() },
+                TailnetError::PersonNeeded { link: server() },
+                FailureClass::Usage,
+            ),
+            (
+                TailnetError::NeedsApproval { server: server() },
                 FailureClass::Failed,
             ),
             (
-                Error::NobodyLoggedIn {
+                TailnetError::NobodyLoggedIn {
                     link: server(),
                     after: Duration::from_secs(1),
                 },
                 FailureClass::Failed,
             ),
             (
-                Error::LocalApi(LocalError {
+                TailnetError::LocalApi(LocalApiError {
                     doing: "ask how it stands",
                     socket: "/run/tailscale/tailscaled.sock".into(),
                     why: Why::NotRunning,

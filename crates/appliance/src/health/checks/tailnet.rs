@@ -1,4 +1,4 @@
-use appliance_tailnet::standing::{KeyAge, State};
+use appliance_tailnet::standing::{KeyAge, TailnetState};
 
 use super::{Findings, Verdict};
 use crate::Result;
@@ -10,10 +10,10 @@ pub(super) fn tailnet(findings: &mut Findings<'_>) -> Result<()> {
         return Ok(());
     };
     match (remote.key_trouble(), &remote.standing.state) {
-        (_, State::NotEnrolled | State::LoginWaits { .. }) => {}
+        (_, TailnetState::NotEnrolled | TailnetState::LoginWaits { .. }) => {}
         (Some(trouble), _) if remote.key == KeyAge::Expired => findings.bad(trouble, ENROLL),
         (Some(trouble), _) => findings.notice(trouble, KEEP),
-        (None, State::Connected) => findings.good("connected to the Tailscale network"),
+        (None, TailnetState::Connected) => findings.good("connected to the Tailscale network"),
         (None, state) => {
             let detail = format!("the Tailscale network: {}", state.text());
             findings.add(Verdict::Notice, detail, remote.next());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use appliance::remote::{EnrollOptions, Enrolled, enroll};
-use appliance_tailnet::standing::State;
+use appliance_tailnet::standing::TailnetState;
 use appliance_terminal::{Report, Told};
 
 use crate::answers::Answers;
@@ -38,7 +38,7 @@ pub(crate) fn text(enrolled: &Enrolled) -> String {
         lines.push(format!("{:10}{name}", "name"));
     }
     lines.push(format!("{:10}{}", "address", addresses.join(" or ")));
-    if standing.state != State::Connected {
+    if standing.state != TailnetState::Connected {
         lines.push(format!("{:10}{}", "state", standing.state.text()));
     }
     lines.extend(enrolled.hints.iter().cloned());

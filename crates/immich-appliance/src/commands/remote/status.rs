@@ -1,7 +1,7 @@
 //! `remote status`
 
 use appliance::remote::{self, Remote};
-use appliance_tailnet::standing::State;
+use appliance_tailnet::standing::TailnetState;
 use appliance_terminal::{Exit, Report, Told};
 use serde::Serialize;
 
@@ -43,7 +43,7 @@ fn text(status: &Status) -> String {
     let mut line = |name: &str, value: Option<String>| {
         lines.extend(value.map(|value| format!("{name:10}{value}")));
     };
-    if standing.state != State::NotEnrolled {
+    if standing.state != TailnetState::NotEnrolled {
         let addresses: Vec<_> = standing.addresses.iter().map(ToString::to_string).collect();
         let filled = |text: String| Some(text).filter(|text| !text.is_empty());
         line("immich", status.remote.immich.clone());
@@ -52,7 +52,7 @@ fn text(status: &Status) -> String {
         line("server", Some(standing.server.clone()));
         line("tags", filled(standing.tags.join(", ")));
         let key = match (&standing.state, standing.key_expiry) {
-            (State::KeyExpired, _) => "EXPIRED".to_owned(),
+            (TailnetState::KeyExpired, _) => "EXPIRED".to_owned(),
             (_, Some(expiry)) => format!("expires on {}", remote::day(expiry)),
             (_, None) => "does not expire".to_owned(),
         };

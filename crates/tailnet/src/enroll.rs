@@ -4,15 +4,15 @@
 use std::time::Duration;
 
 use crate::localapi::{BackendState, Notify, PrefsEdit};
-use crate::standing::{Standing, State, TAILSCALE, same_server, server};
-use crate::{Error, Result};
+use crate::standing::{Standing, TAILSCALE, TailnetState, same_server, server};
+use crate::{Result, TailnetError};
 
 /// A server that does not answer may be a network that is not up yet: for so long it is waited.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Wanted {
+pub struct EnrollWish {
     /// The control server. `None`: the one it is enrolled with, or else Tailscale's own.
     pub server: Option<String>,
     /// The name in the tailnet. `None`: as it is.
@@ -21,11 +21,11 @@ pub struct Wanted {
     pub tags: Vec<String>,
 }
 
-impl Wanted {
+impl EnrollWish {
     /// Checks what a person typed. Tags may be given without `tag:`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with a sentence that says what is wrong.
+    /// [`TailnetError::Invalid`] with a sentence that says what is wrong.
     pub fn new(server: Option<&str>, hostname: Option<&str>, tags: &[String]) -> Result<Self> {
         Ok(Self {
             server: server.map(valid_server).transpose()?,
@@ -40,7 +40,7 @@ impl Wanted {
 
 fn valid_server(given: &str) -> Result<String> {
     let wrong = || {
-        Error::Invalid(format!(
+        TailnetError::Invalid(format!(
             "{given:?} is no address of a control server; one looks like https://headscale.example"
         ))
     };
@@ -65,7 +65,7 @@ fn valid_hostname(given: &str) -> Result<String> {
     if good {
         Ok(given.to_ascii_lowercase())
     } else {
-        Err(Error::Invalid(format!(
+        Err(TailnetError::Invalid(format!(
             "{given:?} is no hostname: letters, digits and hyphens, at most 63"
         )))
     }
@@ -80,7 +80,7 @@ fn valid_tag(given: &str) -> Result<String> {
     if good {
         Ok(format!("tag:{name}"))
     } else {
-        Err(Error::Invalid(format!(
+        Err(TailnetError::Invalid(format!(
             "{given:?} is no tag: letters, digits and hyphens, beginning with a letter"
         )))
     }
@@ -89,7 +89,7 @@ fn valid_tag(given: &str) -> Result<String> {
 /// One step. The order matters: with the server set while the connection is still off, no other
 /// server than this one is ever spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum EnrollStep {
     /// Change preferences.
     Set(PrefsEdit),
     /// Start the connection to the control server anew, with the auth key if there is one.
@@ -104,14 +104,14 @@ pub enum Step {
 /// only has to be waited for.
 ///
 /// # Errors
-/// [`Error::OtherServer`]: leaving a tailnet is never a step on the way into another.
-pub fn plan(standing: &Standing, wanted: &Wanted) -> Result<Vec<Step>> {
-    let enrolled = standing.state.is_enrolled() || standing.state == State::NeedsApproval;
-    let known = enrolled || standing.state == State::KeyExpired;
+/// [`TailnetError::OtherServer`]: leaving a tailnet is never a step on the way into another.
+pub fn plan(standing: &Standing, wanted: &EnrollWish) -> Result<Vec<EnrollStep>> {
+    let enrolled = standing.state.is_enrolled() || standing.state == TailnetState::NeedsApproval;
+    let known = enrolled || standing.state == TailnetState::KeyExpired;
     if let (true, Some(other)) = (known, &wanted.server)
         && !same_server(&standing.server, other)
     {
-        return Err(Error::OtherServer {
+        return Err(TailnetError::OtherServer {
             current: standing.server.clone(),
             wanted: other.clone(),
         });
@@ -134,18 +134,20 @@ pub fn plan(standing: &Standing, wanted: &Wanted) -> Result<Vec<Step>> {
     }
     let mut steps = Vec::new();
     if !edit.is_empty() {
-        steps.push(Step::Set(edit));
+        steps.push(EnrollStep::Set(edit));
     }
     match standing.state {
-        State::Connected | State::Connecting | State::NeedsApproval if retagged => {
+        TailnetState::Connected | TailnetState::Connecting | TailnetState::NeedsApproval
+            if retagged =>
+        {
             // The server learns of tags by a new registration with the key that is there.
-            steps.extend([Step::Start, Step::Run]);
+            steps.extend([EnrollStep::Start, EnrollStep::Run]);
         }
-        State::Connected | State::Connecting | State::NeedsApproval => {}
-        State::Off if retagged => steps.extend([Step::Start, Step::Run]),
-        State::Off => steps.push(Step::Run),
-        State::NotEnrolled | State::LoginWaits { .. } | State::KeyExpired => {
-            steps.extend([Step::Start, Step::Run, Step::Login]);
+        TailnetState::Connected | TailnetState::Connecting | TailnetState::NeedsApproval => {}
+        TailnetState::Off if retagged => steps.extend([EnrollStep::Start, EnrollStep::Run]),
+        TailnetState::Off => steps.push(EnrollStep::Run),
+        TailnetState::NotEnrolled | TailnetState::LoginWaits { .. } | TailnetState::KeyExpired => {
+            steps.extend([EnrollStep::Start, EnrollStep::Run, EnrollStep::Login]);
         }
     }
     Ok(steps)
@@ -157,7 +159,7 @@ fn same_tags(one: &[String], other: &[String]) -> bool {
 
 /// What a notification means to who waits.
 #[derive(Debug)]
-pub enum Seen {
+pub enum LoginSign {
     /// Nothing yet.
     Nothing,
     /// A person has to open this link.
@@ -167,12 +169,12 @@ pub enum Seen {
     /// It is done.
     Connected,
     /// It will not succeed.
-    Failed(Error),
+    Failed(TailnetError),
 }
 
 /// Reads tailscaled's notifications while it is waited for. Times are counted from the start.
 #[derive(Debug)]
-pub struct Watch {
+pub struct LoginWatch {
     server: String,
     with_key: bool,
     link: Option<String>,
@@ -181,7 +183,7 @@ pub struct Watch {
     trouble: Option<(Duration, String)>,
 }
 
-impl Watch {
+impl LoginWatch {
     /// For a login at this server.
     #[must_use]
     pub fn new(server: &str, with_key: bool) -> Self {
@@ -195,9 +197,9 @@ impl Watch {
     }
 
     /// Takes a notification.
-    pub fn take(&mut self, now: Duration, notify: &Notify) -> Seen {
+    pub fn take(&mut self, now: Duration, notify: &Notify) -> LoginSign {
         if let Some(reason) = notify.err_message.as_deref().filter(|it| !it.is_empty()) {
-            return Seen::Failed(self.refused(reason));
+            return LoginSign::Failed(self.refused(reason));
         }
         if let Some(health) = &notify.health {
             self.trouble = health.login_error().filter(|it| is_failure(it)).map(|why| {
@@ -206,10 +208,10 @@ impl Watch {
             });
         }
         match notify.state {
-            Some(BackendState::Running) => return Seen::Connected,
+            Some(BackendState::Running) => return LoginSign::Connected,
             Some(BackendState::NeedsMachineAuth) if !self.needs_approval => {
                 self.needs_approval = true;
-                return Seen::NeedsApproval;
+                return LoginSign::NeedsApproval;
             }
             _ => {}
         }
@@ -220,66 +222,75 @@ impl Watch {
                 // It is the server's, so the server answers.
                 self.trouble = None;
                 if self.link.as_deref() == Some(link) {
-                    return Seen::Nothing;
+                    return LoginSign::Nothing;
                 }
                 self.link = Some(link.to_owned());
-                Seen::Link(link.to_owned())
+                LoginSign::Link(link.to_owned())
             }
-            _ => Seen::Nothing,
+            _ => LoginSign::Nothing,
         }
     }
 
     /// What has failed for too long by now, if anything.
     #[must_use]
-    pub fn overdue(&self, now: Duration) -> Option<Error> {
+    pub fn overdue(&self, now: Duration) -> Option<TailnetError> {
         let (since, why) = self.trouble.as_ref()?;
         if now.saturating_sub(*since) < PATIENCE {
             return None;
         }
-        if why.starts_with("register request") {
-            return Some(self.refused(why));
-        }
-        Some(Error::NoControlServer {
-            server: self.server.clone(),
-            reason: why.clone(),
+        let server = self.server.clone();
+        let reason = why.clone();
+        Some(match register_status(why) {
+            // A server that is overloaded says nothing of a key.
+            Some(408 | 429) | None => TailnetError::NoControlServer { server, reason },
+            Some(400..=499) => self.refused(why),
+            Some(_) => TailnetError::LoginRefused { server, reason },
         })
     }
 
     /// What to say when it took too long.
     #[must_use]
-    pub fn timed_out(&self, after: Duration, health: &[String]) -> Error {
+    pub fn timed_out(&self, after: Duration, health: &[String]) -> TailnetError {
         let server = self.server.clone();
         match (&self.trouble, &self.link) {
-            (Some((_, reason)), _) => Error::NoControlServer {
+            (Some((_, reason)), _) => TailnetError::NoControlServer {
                 server,
                 reason: reason.clone(),
             },
-            _ if self.needs_approval => Error::NeedsApproval { server },
-            (None, Some(link)) => Error::NobodyLoggedIn {
+            _ if self.needs_approval => TailnetError::NeedsApproval { server },
+            (None, Some(link)) => TailnetError::NobodyLoggedIn {
                 link: link.clone(),
                 after,
             },
-            (None, None) => Error::NotConnected {
+            (None, None) => TailnetError::NotConnected {
                 after,
                 reason: health.join("; "),
             },
         }
     }
 
-    fn refused(&self, reason: &str) -> Error {
+    fn refused(&self, reason: &str) -> TailnetError {
         let server = self.server.clone();
         let reason = reason.to_owned();
         if self.with_key {
             let expired = reason.to_ascii_lowercase().contains("expired");
-            Error::AuthKeyRefused {
+            TailnetError::AuthKeyRefused {
                 server,
                 reason,
                 expired,
             }
         } else {
-            Error::LoginRefused { server, reason }
+            TailnetError::LoginRefused { server, reason }
         }
     }
+}
+
+/// The HTTP status by which the server answered a registration; `None` where it did not answer.
+/// (tailscaled writes both with the same beginning: `register request: http 401: …` and
+/// `register request: Post "https://…": …`.)
+fn register_status(reason: &str) -> Option<u16> {
+    let status = reason.strip_prefix("register request: http ")?;
+    status.split(':').next()?.trim().parse().ok()
 }
 
 /// A login that was given up for a newer one is no failure.
@@ -288,5 +299,4 @@ fn is_failure(reason: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "enrol_tests.rs"]
 mod tests;

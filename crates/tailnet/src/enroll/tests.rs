@@ -5,7 +5,7 @@ use crate::localapi::{Prefs, Status};
 
 macro_rules! recorded {
     ($name:literal) => {
-        include_str!(concat!("../tests/recorded/", $name))
+        include_str!(concat!("../../tests/recorded/", $name))
     };
 }
 
@@ -29,12 +29,12 @@ fn notifications(lines: &str) -> Vec<Notify> {
 }
 
 /// Everything that is seen in a recording, a second apart, up to what ends it.
-fn seen(mut watch: Watch, lines: &str) -> Vec<Seen> {
+fn seen(mut watch: LoginWatch, lines: &str) -> Vec<LoginSign> {
     let mut seen = Vec::new();
     for (second, notify) in notifications(lines).iter().enumerate() {
         match watch.take(Duration::from_secs(second as u64), notify) {
-            Seen::Nothing => {}
-            end @ (Seen::Connected | Seen::Failed(_)) => {
+            LoginSign::Nothing => {}
+            end @ (LoginSign::Connected | LoginSign::Failed(_)) => {
                 seen.push(end);
                 return seen;
             }
@@ -42,37 +42,49 @@ fn seen(mut watch: Watch, lines: &str) -> Vec<Seen> {
         }
     }
     if let Some(error) = watch.overdue(Duration::from_secs(60)) {
-        seen.push(Seen::Failed(error));
+        seen.push(LoginSign::Failed(error));
     }
     seen
 }
 
-fn watch(with_key: bool) -> Watch {
-    Watch::new("http://127.0.0.1:18080", with_key)
+fn watch(with_key: bool) -> LoginWatch {
+    LoginWatch::new("http://127.0.0.1:18080", with_key)
 }
 
-fn with_server(server: &str) -> Wanted {
-    Wanted::new(Some(server), None, &[]).unwrap()
+fn with_server(server: &str) -> EnrollWish {
+    EnrollWish::new(Some(server), None, &[]).unwrap()
 }
 
-const STARTED_ANEW: [Step; 3] = [Step::Start, Step::Run, Step::Login];
+const STARTED_ANEW: [EnrollStep; 3] = [EnrollStep::Start, EnrollStep::Run, EnrollStep::Login];
 
 #[test]
 fn a_recorded_status_is_understood() {
     let cases = [
-        (recorded!("status-not-enrolled.json"), State::NotEnrolled),
-        (recorded!("status-logged-out.json"), State::NotEnrolled),
-        (recorded!("status-connected.json"), State::Connected),
-        (recorded!("status-key-expires.json"), State::Connected),
-        (recorded!("status-key-expired.json"), State::KeyExpired),
-        (recorded!("status-off.json"), State::Off),
+        (
+            recorded!("status-not-enrolled.json"),
+            TailnetState::NotEnrolled,
+        ),
+        (
+            recorded!("status-logged-out.json"),
+            TailnetState::NotEnrolled,
+        ),
+        (recorded!("status-connected.json"), TailnetState::Connected),
+        (
+            recorded!("status-key-expires.json"),
+            TailnetState::Connected,
+        ),
+        (
+            recorded!("status-key-expired.json"),
+            TailnetState::KeyExpired,
+        ),
+        (recorded!("status-off.json"), TailnetState::Off),
     ];
     for (status, state) in cases {
         assert_eq!(standing(status).state, state, "{status}");
     }
     let waits = standing(recorded!("status-login-waits.json"));
     assert!(
-        matches!(&waits.state, State::LoginWaits { link } if link.starts_with("http://127.0.0.1:18080/register/")),
+        matches!(&waits.state, TailnetState::LoginWaits { link } if link.starts_with("http://127.0.0.1:18080/register/")),
         "{waits:?}"
     );
 }
@@ -101,20 +113,20 @@ fn an_expiry_is_read() {
 #[test]
 fn a_machine_to_be_approved_is_told_from_one_to_log_in() {
     let status = r#"{"BackendState":"NeedsMachineAuth","HaveNodeKey":true,"AuthURL":"","Self":null,"Health":null}"#;
-    assert_eq!(standing(status).state, State::NeedsApproval);
+    assert_eq!(standing(status).state, TailnetState::NeedsApproval);
 }
 
 #[test]
 fn a_state_of_a_later_tailscaled_is_no_error() {
     let status = r#"{"BackendState":"Dreaming","Self":{"HostName":"x"}}"#;
-    assert_eq!(standing(status).state, State::NotEnrolled);
+    assert_eq!(standing(status).state, TailnetState::NotEnrolled);
 }
 
 #[test]
 fn a_new_machine_sets_its_server_before_anything_is_switched_on() {
     let steps = plan(
         &standing(recorded!("status-not-enrolled.json")),
-        &Wanted::new(
+        &EnrollWish::new(
             Some("https://head.example/"),
             Some("Immich"),
             &["server".into()],
@@ -128,16 +140,19 @@ fn a_new_machine_sets_its_server_before_anything_is_switched_on() {
         advertise_tags: Some(vec!["tag:server".into()]),
         want_running: None,
     };
-    assert_eq!(steps, [&[Step::Set(edit)], &STARTED_ANEW[..]].concat());
+    assert_eq!(
+        steps,
+        [&[EnrollStep::Set(edit)], &STARTED_ANEW[..]].concat()
+    );
 }
 
 #[test]
 fn without_a_server_a_new_machine_goes_to_tailscale_whatever_was_tried_before() {
     let mut tried = standing(recorded!("status-not-enrolled.json"));
     tried.server = "http://127.0.0.1:9".into();
-    let steps = plan(&tried, &Wanted::default()).unwrap();
+    let steps = plan(&tried, &EnrollWish::default()).unwrap();
     assert!(
-        matches!(&steps[0], Step::Set(edit) if edit.control_url.as_deref() == Some(TAILSCALE)),
+        matches!(&steps[0], EnrollStep::Set(edit) if edit.control_url.as_deref() == Some(TAILSCALE)),
         "{steps:?}"
     );
 }
@@ -146,9 +161,9 @@ fn without_a_server_a_new_machine_goes_to_tailscale_whatever_was_tried_before() 
 fn a_connected_machine_has_nothing_to_do() {
     let connected = standing(recorded!("status-connected.json"));
     for wanted in [
-        Wanted::default(),
+        EnrollWish::default(),
         with_server("http://127.0.0.1:18080/"),
-        Wanted::new(None, Some("immich"), &[]).unwrap(),
+        EnrollWish::new(None, Some("immich"), &[]).unwrap(),
     ] {
         assert_eq!(plan(&connected, &wanted).unwrap(), []);
     }
@@ -157,9 +172,13 @@ fn a_connected_machine_has_nothing_to_do() {
 #[test]
 fn a_new_name_alone_needs_no_login() {
     let connected = standing(recorded!("status-connected.json"));
-    let steps = plan(&connected, &Wanted::new(None, Some("photos"), &[]).unwrap()).unwrap();
+    let steps = plan(
+        &connected,
+        &EnrollWish::new(None, Some("photos"), &[]).unwrap(),
+    )
+    .unwrap();
     assert!(
-        matches!(steps.as_slice(), [Step::Set(edit)] if edit.hostname.as_deref() == Some("photos") && edit.control_url.is_none()),
+        matches!(steps.as_slice(), [EnrollStep::Set(edit)] if edit.hostname.as_deref() == Some("photos") && edit.control_url.is_none()),
         "{steps:?}"
     );
 }
@@ -169,11 +188,14 @@ fn new_tags_are_told_to_the_server_without_losing_the_place() {
     let connected = standing(recorded!("status-connected.json"));
     let steps = plan(
         &connected,
-        &Wanted::new(None, None, &["tag:server".into()]).unwrap(),
+        &EnrollWish::new(None, None, &["tag:server".into()]).unwrap(),
     )
     .unwrap();
     assert!(
-        matches!(steps.as_slice(), [Step::Set(_), Step::Start, Step::Run]),
+        matches!(
+            steps.as_slice(),
+            [EnrollStep::Set(_), EnrollStep::Start, EnrollStep::Run]
+        ),
         "{steps:?}"
     );
 }
@@ -181,13 +203,19 @@ fn new_tags_are_told_to_the_server_without_losing_the_place() {
 #[test]
 fn a_machine_that_was_switched_off_is_only_switched_on() {
     let off = standing(recorded!("status-off.json"));
-    assert_eq!(plan(&off, &Wanted::default()).unwrap(), [Step::Run]);
+    assert_eq!(
+        plan(&off, &EnrollWish::default()).unwrap(),
+        [EnrollStep::Run]
+    );
 }
 
 #[test]
 fn an_expired_key_means_a_login_at_the_same_server() {
     let expired = standing(recorded!("status-key-expired.json"));
-    assert_eq!(plan(&expired, &Wanted::default()).unwrap(), STARTED_ANEW);
+    assert_eq!(
+        plan(&expired, &EnrollWish::default()).unwrap(),
+        STARTED_ANEW
+    );
 }
 
 #[test]
@@ -199,7 +227,7 @@ fn a_machine_of_one_tailnet_is_never_moved_into_another() {
     ] {
         assert!(matches!(
             plan(&standing(status), &with_server("https://other.example")),
-            Err(Error::OtherServer { .. })
+            Err(TailnetError::OtherServer { .. })
         ));
     }
 }
@@ -212,7 +240,7 @@ fn a_recorded_login_shows_its_link_once_and_ends_connected() {
     ] {
         let seen = seen(watch(false), lines);
         assert!(
-            matches!(seen.as_slice(), [Seen::Link(link), Seen::Connected] if link.contains("/register/")),
+            matches!(seen.as_slice(), [LoginSign::Link(link), LoginSign::Connected] if link.contains("/register/")),
             "{seen:?}"
         );
     }
@@ -221,7 +249,10 @@ fn a_recorded_login_shows_its_link_once_and_ends_connected() {
 #[test]
 fn with_a_key_a_link_that_was_left_over_is_not_shown() {
     let seen = seen(watch(true), recorded!("notify-login.jsonl"));
-    assert!(matches!(seen.as_slice(), [Seen::Connected]), "{seen:?}");
+    assert!(
+        matches!(seen.as_slice(), [LoginSign::Connected]),
+        "{seen:?}"
+    );
 }
 
 #[test]
@@ -232,10 +263,64 @@ fn a_recorded_expired_key_is_told_from_an_unknown_one() {
     ] {
         let seen = seen(watch(true), lines);
         assert!(
-            matches!(seen.as_slice(), [Seen::Failed(Error::AuthKeyRefused { expired, .. })] if *expired == expected),
+            matches!(seen.as_slice(), [LoginSign::Failed(TailnetError::AuthKeyRefused { expired, .. })] if *expired == expected),
             "{seen:?}"
         );
     }
+}
+
+/// What is seen once a login has failed for long, as tailscaled words it.
+fn failed_for_long(with_key: bool, reason: &str) -> Option<TailnetError> {
+    let notify = serde_json::json!({
+        "Health": {"Warnings": {"login-state": {"Text": "", "Args": {"error": reason}}}}
+    });
+    let notify: Notify = serde_json::from_value(notify).unwrap();
+    let mut watch = watch(with_key);
+    assert!(matches!(
+        watch.take(Duration::ZERO, &notify),
+        LoginSign::Nothing
+    ));
+    watch.overdue(PATIENCE)
+}
+
+#[test]
+fn only_a_server_that_answered_can_refuse_a_key() {
+    for reason in ["400: bad", "401: AuthKey not found", "403: no"] {
+        let reason = format!("register request: http {reason}");
+        assert!(
+            matches!(
+                failed_for_long(true, &reason),
+                Some(TailnetError::AuthKeyRefused { .. })
+            ),
+            "{reason}"
+        );
+        assert!(
+            matches!(
+                failed_for_long(false, &reason),
+                Some(TailnetError::LoginRefused { .. })
+            ),
+            "{reason}"
+        );
+    }
+    for reason in [
+        "register request: Post \"https://head.example/machine/register\": connection reset by peer",
+        "register request: unexpected EOF",
+        "register request: http 429: slow down",
+        "register request: http 408: too slow",
+        "fetch control key: Get \"https://head.example/key\": no such host",
+    ] {
+        assert!(
+            matches!(
+                failed_for_long(true, reason),
+                Some(TailnetError::NoControlServer { .. })
+            ),
+            "{reason}"
+        );
+    }
+    assert!(matches!(
+        failed_for_long(true, "register request: http 502: bad gateway"),
+        Some(TailnetError::LoginRefused { .. })
+    ));
 }
 
 #[test]
@@ -249,7 +334,7 @@ fn a_recorded_wrong_server_fails_and_says_what_tailscaled_saw() {
     ] {
         let seen = seen(watch(false), lines);
         assert!(
-            matches!(seen.as_slice(), [Seen::Failed(Error::NoControlServer { reason, .. })] if reason.contains(words)),
+            matches!(seen.as_slice(), [LoginSign::Failed(TailnetError::NoControlServer { reason, .. })] if reason.contains(words)),
             "{seen:?}"
         );
     }
@@ -276,12 +361,15 @@ fn a_machine_to_be_approved_is_told_of_once() {
     let notify: Notify = serde_json::from_str(r#"{"State":3}"#).unwrap();
     assert!(matches!(
         watch.take(Duration::ZERO, &notify),
-        Seen::NeedsApproval
+        LoginSign::NeedsApproval
     ));
-    assert!(matches!(watch.take(Duration::ZERO, &notify), Seen::Nothing));
+    assert!(matches!(
+        watch.take(Duration::ZERO, &notify),
+        LoginSign::Nothing
+    ));
     assert!(matches!(
         watch.timed_out(Duration::from_secs(1), &[]),
-        Error::NeedsApproval { .. }
+        TailnetError::NeedsApproval { .. }
     ));
 }
 
@@ -293,7 +381,7 @@ fn when_nobody_comes_the_link_is_still_said() {
     }
     assert!(matches!(
         watch.timed_out(Duration::from_secs(600), &[]),
-        Error::NobodyLoggedIn { .. }
+        TailnetError::NobodyLoggedIn { .. }
     ));
 }
 
@@ -306,16 +394,19 @@ fn what_a_person_types_is_checked() {
         "",
         "https://h?x",
     ] {
-        assert!(Wanted::new(Some(server), None, &[]).is_err(), "{server}");
+        assert!(
+            EnrollWish::new(Some(server), None, &[]).is_err(),
+            "{server}"
+        );
     }
     for hostname in ["", "-a", "a-", "a.b", "a b", &"a".repeat(64)] {
         assert!(
-            Wanted::new(None, Some(hostname), &[]).is_err(),
+            EnrollWish::new(None, Some(hostname), &[]).is_err(),
             "{hostname}"
         );
     }
     for tag in ["", "tag:", "1a", "a b", "tag:a:b"] {
-        assert!(Wanted::new(None, None, &[tag.into()]).is_err(), "{tag}");
+        assert!(EnrollWish::new(None, None, &[tag.into()]).is_err(), "{tag}");
     }
 }
 

@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-pub use error::{Error, Result, Why};
+pub use error::{LocalApiError, Result, Why};
 pub use notify::{Health, InitialNotify, Notify, Warning};
 pub use prefs::{Prefs, PrefsEdit};
 pub use serve::{HttpHandler, ServeConfig, TcpPort, WebServer};
