@@ -125,7 +125,9 @@ impl Manager for Timed {
 }
 
 /// What the appliance does with these settings, as far as it shows on this machine.
-fn behaviour(settings: &Settings) -> String {
+fn behaviour(root: &Path, settings: &Settings) -> String {
+    let paths = Paths::live(settings).under(root);
+    std::fs::create_dir_all(&paths.mount_point).unwrap();
     let heard = Listening::default();
     let script = Script::default().secrets(["x"; 20]);
     let known = settings.services.units.iter().map(String::as_str);
@@ -136,7 +138,7 @@ fn behaviour(settings: &Settings) -> String {
     ]);
     let appliance = Appliance::with(
         settings.clone(),
-        Paths::live(settings),
+        paths,
         Box::new(script.clone()),
         Box::new(LiveDisks::new()),
         Box::new(heard.clone()),
@@ -184,16 +186,22 @@ fn behaviour(settings: &Settings) -> String {
 
 #[test]
 fn every_key_changes_what_the_appliance_does() {
-    let before = behaviour(&Settings::default());
+    let root = tempfile::tempdir().unwrap();
+    let before = behaviour(root.path(), &Settings::default());
     for key in Settings::reference() {
         let mut settings = Settings::default();
-        change(&mut settings, key.key);
+        change(&mut settings, &key.key);
         assert_ne!(settings, Settings::default(), "{} is not changed", key.key);
         if key.key == "drive.encryption" {
             // The front end's: what a new drive is made like without an option.
             continue;
         }
-        assert_ne!(behaviour(&settings), before, "{} changes nothing", key.key);
+        assert_ne!(
+            behaviour(root.path(), &settings),
+            before,
+            "{} changes nothing",
+            key.key
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 //! this one.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use appliance_drive::find::KnownDrive;
@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::error::Context as _;
 use crate::{Appliance, Result};
 
 const HEADING: &str = "\
@@ -202,7 +203,7 @@ impl Appliance {
     /// Makes the folder of what is remembered, closed to all but root.
     pub(crate) fn make_state_folder(&self) -> Result<()> {
         for folder in [self.paths.state.clone(), self.paths.headers()] {
-            create_dir_durably(&folder, 0o700, None)?;
+            make_folder(&folder)?;
         }
         Ok(())
     }
@@ -211,6 +212,16 @@ impl Appliance {
         let path: PathBuf = self.paths.memory();
         Document::new(path, HEADING)
     }
+}
+
+/// Makes a folder that is closed to all but root, and what is missing on the way to it.
+pub(crate) fn make_folder(folder: &Path) -> Result<()> {
+    if let Some(parent) = folder.parent() {
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot make {}", parent.display()))?;
+    }
+    create_dir_durably(folder, 0o700, None)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -28,7 +28,11 @@ pub(super) fn expected(appliance: &Appliance, dump: &VerifiedDump) -> Result<Vec
                 continue;
             }
             OriginalPlace::Outside => original.recorded,
-            OriginalPlace::Nonsense(why) => PathBuf::from(format!("asset {}: {why}", original.id)),
+            OriginalPlace::Nonsense(why) =>
+            // A name for the list: no slash may make folders of it.
+            {
+                PathBuf::from(format!("asset {}: {why}", original.id).replace('/', "a slash"))
+            }
         };
         expected.push(Expected {
             path,

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use appliance_backup::restore::{self, RestoreOptions};
 use appliance_backup::snapshot;
-use appliance_drive::find::Wanted;
-use appliance_files::{create_dir_durably, remove_durably, write_durably};
+use appliance_files::{remove_durably, write_durably};
 use appliance_immich::database::{DumpLedger, RestoreStep, TrustedDump};
 use appliance_immich::dump::{Counts, VerifiedDump};
 use appliance_immich::media::{self, BACKUPS, THUMBS};
 use appliance_secret::Secret;
 use secrecy::ExposeSecret as _;
 
+use super::look;
 use super::losses::{self, Losses, Lost};
 use super::{Recovery, RecoveryStep, compare};
 use crate::Result;
@@ -22,6 +22,7 @@ use crate::dialogue::Consent;
 use crate::drive::{create, folders, unlock};
 use crate::error::{Context as _, FailureClass, Refused, in_one_line};
 use crate::immich::{start, units};
+use crate::memory::make_folder;
 use crate::size::size;
 
 impl Recovery<'_> {
@@ -48,7 +49,7 @@ impl Recovery<'_> {
     }
 
     fn open_drive(&self) -> Result<()> {
-        let drive = Wanted::Path(self.options.drive.clone());
+        let drive = look::named(self.appliance, &self.options.drive);
         let state = self.appliance.observe(Some(&drive))?;
         unlock::open(self.appliance, state)?;
         Ok(())
@@ -90,7 +91,7 @@ impl Recovery<'_> {
         let appliance = self.appliance;
         let password = Secret::from(self.target.password.expose_secret().to_owned());
         repository::keep(appliance, &self.target, &password)?;
-        let drive = Wanted::Path(self.options.drive.clone());
+        let drive = look::named(self.appliance, &self.options.drive);
         let (found, _) = appliance.find(Some(&drive))?;
         if found.encrypted {
             let file = appliance.paths.header_on_drive();
@@ -201,7 +202,7 @@ impl Recovery<'_> {
     pub(super) fn prove_dump(&self) -> Result<()> {
         let appliance = self.appliance;
         appliance.say("Looking for a database dump that can be loaded here …");
-        create_dir_durably(&appliance.paths.cache, 0o700, None)?;
+        make_folder(&appliance.paths.cache)?;
         for inside in self.library.dumps.iter().rev() {
             let name = inside.file_name().unwrap_or_default();
             let file = appliance.paths.cache.join(name);

@@ -14,7 +14,7 @@ use crate::drive::{lock, unlock};
 use crate::{Appliance, Result};
 
 pub(super) fn look(appliance: &Appliance, options: &RecoverOptions) -> Result<OnDrive> {
-    let drive = Wanted::Path(options.drive.clone());
+    let drive = named(appliance, &options.drive);
     let state = match appliance.observe(Some(&drive))? {
         DriveState::Gone { .. } => {
             lock::clear_gone(appliance)?;
@@ -42,6 +42,20 @@ pub(super) fn look(appliance: &Appliance, options: &RecoverOptions) -> Result<On
         return Ok(OnDrive::Library);
     }
     Ok(OnDrive::Empty)
+}
+
+/// The drive that a person named for the recovery, by what is on it: that overrules the one that
+/// this box remembers, which may be the one that is lost.
+pub(super) fn named(appliance: &Appliance, device: &Path) -> Wanted {
+    let content = appliance.disks().device(&device.to_string_lossy());
+    let uuid = match content.map(|device| device.content) {
+        Ok(Content::Luks { uuid, .. }) => Some(uuid),
+        Ok(Content::FileSystem {
+            uuid: Some(uuid), ..
+        }) => uuid.parse().ok(),
+        _ => None,
+    };
+    uuid.map_or_else(|| Wanted::Path(device.to_owned()), Wanted::Uuid)
 }
 
 fn is_ours(content: &Content) -> bool {

@@ -130,7 +130,8 @@ impl Family {
         upload(&world);
         let repository = folder.join("repository");
         let password = set_up_backup(&world, &repository);
-        assert!(matches!(back_up(&world, None), Ok(Backup::Made(_))));
+        let backup = back_up(&world, None);
+        assert!(matches!(backup, Ok(Backup::Made(_))), "{backup:?}");
         Family {
             files: files_below(&world.paths.media),
             database: world
@@ -185,7 +186,7 @@ impl Family {
         unlock(world, PASSPHRASE).expect("a recovered drive opens again");
         self.assert_is_served(world);
         assert!(matches!(back_up(world, Some(1)), Ok(Backup::Made(_))));
-        let newest = format!("{}", recovered.snapshot);
+        let newest = recovered.snapshot.clone();
         self.forget_all_but(&newest);
     }
 

@@ -6,16 +6,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use appliance_services::{
-    Error, Job, Manager, Outcome, Result, TimerStatus, UnitState, UnitStatus, Verb,
+    Job, Manager, Outcome, Result, ServiceError, TimerStatus, UnitState, UnitStatus, Verb,
 };
 
 use crate::world::World;
 
 pub struct FaultyManager(pub Rc<World>);
 
-fn refused(verb: Verb, unit: &str) -> impl FnOnce(io::Error) -> Error {
+fn refused(verb: Verb, unit: &str) -> impl FnOnce(io::Error) -> ServiceError {
     let unit = unit.to_owned();
-    move |error| Error::Refused {
+    move |error| ServiceError::Refused {
         verb,
         unit,
         reason: error.to_string(),

@@ -17,7 +17,7 @@ use appliance_immich::database::{
     MissingOriginal, Originals, RestoreStep, TrustedDump,
 };
 use appliance_immich::dump::{Counts, ImmichVersion, PgVersion, Table, VerifiedDump};
-use appliance_immich::readiness::{State, Waiting};
+use appliance_immich::readiness::{ServerState, Waiting};
 
 use crate::world::World;
 
@@ -31,7 +31,7 @@ pub struct Database {
     /// The originals, below the media folder.
     pub originals: Vec<PathBuf>,
     /// The dump that it was restored from.
-    restored_from: Option<String>,
+    pub restored_from: Option<String>,
 }
 
 impl Database {
@@ -59,7 +59,8 @@ impl Database {
         );
         let numbers = |count: u64| (1..=count).map(|number| number.to_string()).collect();
         let originals = self.originals.iter().enumerate();
-        let originals = originals.map(|(number, path)| format!("{number}\t{}", path.display()));
+        let originals =
+            originals.map(|(number, path)| format!("{number}\t{MEDIA}/{}", path.display()));
         let tables: [(&str, Vec<String>); 4] = [
             ("\"user\" (id)", numbers(self.users)),
             ("asset (id, \"originalPath\")", originals.collect()),
@@ -67,7 +68,7 @@ impl Database {
             ("album_asset (id)", Vec::new()),
         ];
         for (table, rows) in tables {
-            write!(text, "COPY public.{table} FROM stdin;\n").unwrap();
+            writeln!(text, "COPY public.{table} FROM stdin;").unwrap();
             for row in rows {
                 writeln!(text, "{row}").unwrap();
             }
@@ -82,7 +83,13 @@ impl Database {
             .split_once("COPY public.asset (id, \"originalPath\") FROM stdin;\n")
             .and_then(|(_, rest)| rest.split_once("\\.\n"))
             .map_or("", |(rows, _)| rows);
-        let original = |row: &str| row.split_once('\t').map(|(_, path)| path.into());
+        let original = |row: &str| {
+            row.split_once('\t').map(|(_, path)| {
+                path.trim_start_matches(MEDIA)
+                    .trim_start_matches('/')
+                    .into()
+            })
+        };
         Database {
             migrated: true,
             users: dump.counts().users(),
@@ -92,6 +99,9 @@ impl Database {
         }
     }
 }
+
+/// Where Immich's image has the media folder.
+const MEDIA: &str = "/usr/src/app/upload";
 
 pub struct FakePhotos(pub Rc<World>);
 
@@ -111,11 +121,11 @@ impl FakePhotos {
         self.0.faults.change(what, Error::Io, work)
     }
 
-    fn answers(&self) -> Option<State> {
+    fn answers(&self) -> Option<ServerState> {
         let server = &self.0.settings.services.server_unit;
         let database = self.database().ok()?;
         self.0.is_active(server).then(|| {
-            State::of(ServerConfig {
+            ServerState::of(ServerConfig {
                 is_initialized: database.users > 0,
                 is_onboarded: true,
                 external_domain: String::new(),
@@ -222,7 +232,7 @@ impl Photos for FakePhotos {
         })
     }
 
-    fn server(&self) -> Option<State> {
+    fn server(&self) -> Option<ServerState> {
         self.answers()
     }
 
@@ -235,7 +245,7 @@ impl Photos for FakePhotos {
         _timeout: Duration,
         _moved: &mut dyn FnMut() -> bool,
         _on_progress: &mut dyn FnMut(&Waiting, Duration) -> ControlFlow<String>,
-    ) -> Result<State> {
+    ) -> Result<ServerState> {
         self.change("wait_until_ready", || {
             // Immich makes its tables when it first runs.
             self.0.with_database(|database| {
