@@ -25,7 +25,7 @@ fn markdown_in(folder: &Path, pages: &mut Vec<PathBuf>) {
 
 /// Every page for people, with its text.
 fn pages() -> Vec<(PathBuf, String)> {
-    let mut pages = ["README.md", "CONTRIBUTING.md"]
+    let mut pages: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md"]
         .map(|page| root().join(page))
         .into();
     markdown_in(&root().join("docs"), &mut pages);
