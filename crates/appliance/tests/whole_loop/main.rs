@@ -3,6 +3,9 @@
 //! and Immich's database are in memory, and a script answers; the repository is a real one. It
 //! takes neither root nor a virtual machine.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // in the helpers of the tests
+#![allow(clippy::unimplemented)] // of a fake, what no test asks for
+
 mod backups;
 mod disks;
 mod family;

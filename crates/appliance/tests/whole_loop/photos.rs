@@ -31,7 +31,7 @@ pub struct Database {
     /// The originals, below the media folder.
     pub originals: Vec<PathBuf>,
     /// The dump that it was restored from.
-    restored_from: Option<String>,
+    pub restored_from: Option<String>,
 }
 
 impl Database {
@@ -67,7 +67,7 @@ impl Database {
             ("album_asset (id)", Vec::new()),
         ];
         for (table, rows) in tables {
-            write!(text, "COPY public.{table} FROM stdin;\n").unwrap();
+            writeln!(text, "COPY public.{table} FROM stdin;").unwrap();
             for row in rows {
                 writeln!(text, "{row}").unwrap();
             }
