@@ -140,9 +140,14 @@ pub(crate) fn nothing_is_open(appliance: &Appliance, doing: &str) -> Result<()> 
     }
 }
 
-/// An error for an encrypted drive whose creation did not finish.
+/// Whether it is an encrypted drive whose creation did not finish.
+pub(crate) fn is_unfinished(appliance: &Appliance, found: &Found) -> Result<bool> {
+    Ok(found.encrypted && appliance.disks().header(&found.device.path)?.unfinished())
+}
+
+/// An error for one.
 pub(crate) fn refuse_unfinished(appliance: &Appliance, found: &Found) -> Result<()> {
-    if found.encrypted && appliance.disks().header(&found.device.path)?.unfinished() {
+    if is_unfinished(appliance, found)? {
         return Err(FindError::Unfinished {
             device: found.device.path.clone(),
             uuid: found.uuid,

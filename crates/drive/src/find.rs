@@ -266,7 +266,10 @@ fn named<'a>(
         return Err(no_drive(device, known));
     };
     match remembered {
-        Some(expected) if expected != candidate.uuid => Err(foreign(&candidate, expected)),
+        // One whose making was cut short is nobody's drive yet.
+        Some(expected) if expected != candidate.uuid && !candidate.unfinished => {
+            Err(foreign(&candidate, expected))
+        }
         _ => Ok(candidate),
     }
 }

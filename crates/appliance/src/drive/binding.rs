@@ -32,13 +32,18 @@ pub(crate) fn attach(appliance: &Appliance, found: &Found) -> Result<()> {
         0o644,
     )?;
     bind(appliance, found.uuid)?;
+    remember(appliance, found);
+    Ok(())
+}
+
+/// Remembers the drive, if the card takes it.
+pub(super) fn remember(appliance: &Appliance, found: &Found) {
     if let Err(error) = appliance.remember_drive(found) {
         appliance.warn(format!(
             "cannot remember the drive on the card; the next unlock tries again: {}",
             crate::error::in_one_line(&error)
         ));
     }
-    Ok(())
 }
 
 /// Ties the mount to the disk beneath it, so that pulling the disk out stops everything that

@@ -169,6 +169,16 @@ pub(crate) fn carry_out(
                 passphrase.as_slice(),
                 &[key.to_secret().as_slice()],
             )?;
+            // From now on it is this box's drive, also if its making is cut short: the one
+            // remembered so far would make it a foreign one.
+            binding::remember(
+                appliance,
+                &Found {
+                    device: device.clone(),
+                    uuid,
+                    encrypted: true,
+                },
+            );
             appliance
                 .dialogue()
                 .hand_over(&Keepsake::RecoveryKey(&key))?;
@@ -182,11 +192,13 @@ pub(crate) fn carry_out(
     let filesystem_uuid = disks.make_filesystem(place)?;
     let node = place.path().to_owned();
     drop(mapping);
-    filesystem::mount(appliance, &node)?;
-    folders::put_in_order(appliance)?;
+    // Before it is mounted: on a drive that anything was ever written to, nobody is told to begin
+    // again. Folders that are missing are made by each unlock.
     if uuid.is_some() {
         disks.mark_finished(path)?;
     }
+    filesystem::mount(appliance, &node)?;
+    folders::put_in_order(appliance)?;
     let found = Found {
         device: device.clone(),
         uuid: uuid.unwrap_or(filesystem_uuid),

@@ -10,7 +10,7 @@ use appliance_immich::media::{FOLDERS, MARKER};
 
 use super::plan::OnDrive;
 use super::{RecoverOptions, progress};
-use crate::drive::{lock, unlock};
+use crate::drive::{is_unfinished, lock, unlock};
 use crate::{Appliance, Result};
 
 pub(super) fn look(appliance: &Appliance, options: &RecoverOptions) -> Result<OnDrive> {
@@ -29,6 +29,11 @@ pub(super) fn look(appliance: &Appliance, options: &RecoverOptions) -> Result<On
         DriveState::Unlocked { ref found, .. }
             if !found.encrypted && !is_ours(&found.device.content) =>
         {
+            return Ok(OnDrive::NotOurs);
+        }
+        // Its making was cut short before it got a file system.
+        DriveState::Unlocked { ref found, .. } if is_unfinished(appliance, found)? => {
+            appliance.disks().deactivate(appliance.mapper())?;
             return Ok(OnDrive::NotOurs);
         }
         state => {

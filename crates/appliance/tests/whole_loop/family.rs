@@ -185,19 +185,6 @@ impl Family {
         assert!(matches!(lock(world), Locked::Now { .. }));
         unlock(world, PASSPHRASE).expect("a recovered drive opens again");
         self.assert_is_served(world);
-        assert!(matches!(back_up(world, Some(1)), Ok(Backup::Made(_))));
-        let newest = recovered.snapshot.clone();
-        self.forget_all_but(&newest);
-    }
-
-    /// Another run must find the same latest snapshot.
-    fn forget_all_but(&self, snapshot: &str) {
-        for entry in fs::read_dir(self.repository.join("snapshots")).unwrap() {
-            let path = entry.unwrap().path();
-            if !path.ends_with(snapshot) {
-                fs::remove_file(path).unwrap();
-            }
-        }
     }
 
     /// Every file byte for byte, every row, and Immich running.

@@ -1,9 +1,10 @@
 use std::fs;
 
+use appliance::backup::run::Backup;
 use appliance::dialogue::{Heard, Script};
 use appliance::drive::lock::Locked;
 
-use crate::family::{Family, PASSPHRASE, folder, lock, unlock};
+use crate::family::{Family, PASSPHRASE, back_up, folder, lock, unlock};
 use crate::world::{World, files_below};
 
 #[test]
@@ -47,6 +48,7 @@ fn a_family_loses_its_box_and_its_drive_and_everything_comes_back() {
         !heard.iter().any(|heard| matches!(heard, Heard::Warned(_))),
         "{heard:?}"
     );
+    assert!(matches!(back_up(&other, Some(1)), Ok(Backup::Made(_))));
     lock(&other);
     unlock(&other, &script.kept()[0]).unwrap();
 }

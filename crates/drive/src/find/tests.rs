@@ -385,3 +385,16 @@ fn what_the_partitions_of_a_disk_hold_is_said() {
         "{error}"
     );
 }
+
+#[test]
+fn a_drive_whose_making_was_cut_short_is_named_as_that_also_where_another_is_remembered() {
+    let devices = [unfinished("sda", A)];
+    let wanted = Wanted::Path("/dev/sda".into());
+    for remembered in [None, Some(A), Some(B)] {
+        let chosen = choose(&devices, remembered, Some(&wanted));
+        assert!(
+            matches!(chosen, Err(FindError::Unfinished { uuid: A, .. })),
+            "{chosen:?}"
+        );
+    }
+}
