@@ -59,7 +59,7 @@ in
           set -- "$@" --login-server "$(cat tailscale-login-server)"
         fi
         ${lib.getExe cfg.package} --no-input remote enroll "$@"
-        rm tailscale-auth-key
+        rm -f tailscale-auth-key
       '';
       serviceConfig = {
         Type = "oneshot";
