@@ -44,6 +44,7 @@ fn test_box(script: Script, notifications: &'static str) -> TestBox {
         heard: script,
         folder,
     };
+    std::fs::create_dir(test_box.folder.path().join("state")).unwrap();
     appliance_files::write_durably(&test_box.key(), KEY.as_bytes(), 0o600).unwrap();
     test_box
 }
