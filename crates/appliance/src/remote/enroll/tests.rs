@@ -118,7 +118,7 @@ fn a_key_of_the_card_that_is_refused_is_erased_and_said() {
         assert!(!it.key().exists());
         assert_eq!(
             it.warnings(),
-            ["the auth key that came on the card is refused, and erased"]
+            ["the auth key from the card was refused, and has been erased"]
         );
     }
 }
