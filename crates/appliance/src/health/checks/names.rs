@@ -23,7 +23,7 @@ pub(super) fn names(findings: &mut Findings<'_>) -> Result<()> {
     match look(has_way_out(Path::new("/proc/net")), resolve) {
         Names::NoNetwork => {}
         Names::Resolved => findings.good("names on the internet are resolved"),
-        Names::Unresolved(reason) => findings.bad(
+        Names::Unresolved(reason) => findings.notice(
             format!("names on the internet are not resolved: {reason}"),
             HELP,
         ),
