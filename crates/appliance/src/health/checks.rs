@@ -3,6 +3,7 @@
 mod backup;
 mod data;
 mod drive;
+mod links;
 mod names;
 mod services;
 mod tailnet;
@@ -54,6 +55,7 @@ const CHECKS: &[Check] = &[
     Check::mounted("unplugging", drive::unplugging),
     Check::anytime("header", drive::header),
     Check::anytime("card", drive::card),
+    Check::anytime("links", links::links),
     Check::anytime("units", services::units),
     Check::mounted("immich", services::immich),
     Check::mounted("recovery", backup::recovery),

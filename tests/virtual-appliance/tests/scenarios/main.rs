@@ -8,6 +8,7 @@ mod daily_backup;
 mod first_boot;
 mod flashed_disk;
 mod keyslots;
+mod lost_header;
 mod machine;
 mod main_loop;
 mod plain_drive;
