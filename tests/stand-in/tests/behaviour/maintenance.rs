@@ -25,14 +25,14 @@ fn in_maintenance_mode_it_says_nothing_but_that_until_it_is_told_to_leave() {
     assert!(client.config().unwrap_err().is_maintenance());
     assert_eq!(client.statistics().unwrap_err().status(), Some(404));
     let maintenance = state(&client).unwrap();
-    assert_eq!(maintenance, State::Maintenance);
+    assert_eq!(maintenance, ServerState::Maintenance);
 
     // The way out that the state names.
     let help = maintenance.help().unwrap();
     assert!(help.ends_with("immich-admin disable-maintenance-mode"));
     let (_, well) = administer(&settings, AdminCommand::DisableMaintenanceMode);
     assert!(well);
-    assert!(matches!(state(&client), Some(State::Ready(_))));
+    assert!(matches!(state(&client), Some(ServerState::Ready(_))));
     admin(&stand_in).statistics().unwrap();
 }
 
@@ -45,5 +45,5 @@ fn maintenance_mode_is_told_also_while_the_database_is_replaced() {
     administer(&settings, AdminCommand::EnableMaintenanceMode);
     let stand_in = StandIn::start(settings).unwrap();
     postgres.stop();
-    assert_eq!(state(&anyone(&stand_in)), Some(State::Maintenance));
+    assert_eq!(state(&anyone(&stand_in)), Some(ServerState::Maintenance));
 }

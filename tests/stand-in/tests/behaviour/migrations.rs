@@ -136,7 +136,7 @@ fn a_slow_migration_answers_nothing_meanwhile_and_shows_progress_in_the_database
             assert_eq!(*waiting, Waiting::Server);
             ControlFlow::Continue(())
         });
-        assert!(matches!(state, Ok(State::Ready(_))), "{state:?}");
+        assert!(matches!(state, Ok(ServerState::Ready(_))), "{state:?}");
         (started.join().unwrap(), start.elapsed())
     });
     assert!(waited > timeout, "it was not slow: {waited:?}");
