@@ -76,7 +76,9 @@ impl World {
         settings.remote.tailscale_socket = root.join("no-tailscaled.sock");
         let paths = Paths::live(&settings).under(root);
         fs::create_dir_all(&paths.mount_point).unwrap();
-        fs::create_dir_all(root.join("dev/mapper")).unwrap();
+        for folder in ["var/lib", "var/cache", "run", "dev/mapper"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
         fs::create_dir_all(root.join("disks")).unwrap();
         let services = &settings.services;
         let units = services.units.iter().chain([&services.target]);
