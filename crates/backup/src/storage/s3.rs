@@ -157,8 +157,8 @@ impl Storage for Bucket {
                 // A missing bucket answers alike; a listing tells the difference.
                 Ok(None) => self.list(FileType::Key).map(|_| Vec::new()),
                 // Asked for one file, the server gives no reason; asked for a list, it does.
-                Err(denied) if denied.kind == FaultKind::Denied => {
-                    self.list(FileType::Key).and(Err(denied))
+                Err(fault) if fault.kind == FaultKind::Denied || answer::is_wordless(&fault) => {
+                    self.list(FileType::Key).and(Err(fault))
                 }
                 Err(fault) => Err(fault),
             };

@@ -30,6 +30,12 @@ pub(super) fn fault(error: &opendal::Error, region: &str) -> Fault {
     Fault::new(answer.meaning(region, Timestamp::now()), words)
 }
 
+/// Whether the server answered and gave no reason, as to a request for one file's head.
+pub(super) fn is_wordless(fault: &Fault) -> bool {
+    fault.kind == FaultKind::Unreachable
+        && fault.cause == opendal::ErrorKind::Unexpected.to_string()
+}
+
 struct Answer<'a> {
     code: &'a str,
     /// What it says, in lower case.
