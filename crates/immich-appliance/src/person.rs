@@ -164,7 +164,8 @@ impl Dialogue for Person {
 
     fn link(&self, link: &str) {
         self.above_the_bar(|| {
-            self.ui.say(format!("    {link}\n"));
+            // The line that takes the spinner away is not the link's own.
+            self.ui.say(format!("\n    {link}\n"));
             self.ui.show_qr_code(link);
         });
     }

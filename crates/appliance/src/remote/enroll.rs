@@ -193,7 +193,7 @@ fn tell(dialogue: &dyn Dialogue, happening: &Happening) {
     match happening {
         Happening::Link(link) => {
             dialogue.say(
-                "\nOpen this link on any device and sign in; the box then joins your network:\n",
+                "\nOpen this link on any device and sign in; the box then joins your network:",
             );
             dialogue.link(link);
         }
