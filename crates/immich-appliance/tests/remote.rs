@@ -456,7 +456,10 @@ fn a_refused_key_of_the_card_is_erased_and_said_and_a_server_that_is_silent_spar
     server(it.headscale.url()).unwrap();
     let output = it.run(&["--no-input", "remote", "enroll"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(said(&output).contains("refused, and has been erased"), "{output:?}");
+    assert!(
+        said(&output).contains("refused, and has been erased"),
+        "{output:?}"
+    );
     assert!(!key.exists());
 
     // It is not tried again: now a person is needed.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::error::in_one_line;
 use crate::immich::units::{self, UnitLine};
 use crate::memory::{Age, FailedBackup, GoodBackup, Memory, RememberedDrive};
 use crate::recover::RecoveryProgress;
@@ -23,8 +24,10 @@ pub struct Condition {
     pub drive: DriveCondition,
     /// The drive that this box remembers.
     pub remembered: Option<RememberedDrive>,
-    /// Immich's units.
+    /// Immich's units; none where systemd cannot be asked.
     pub units: Vec<UnitLine>,
+    /// Why systemd cannot be asked. All else is looked at all the same.
+    pub units_unknown: Option<String>,
     /// Immich's server.
     pub server: ServerCondition,
     /// The backup of this drive.
@@ -98,7 +101,7 @@ pub struct BackupCondition {
 /// Looks at the box. Changes nothing.
 ///
 /// # Errors
-/// When block devices, what is remembered, or systemd cannot be read.
+/// When block devices or what is remembered cannot be read.
 pub fn look(appliance: &Appliance) -> Result<Condition> {
     let memory = appliance.memory()?;
     let drive = DriveCondition::from(appliance.observe(None)?);
@@ -113,8 +116,13 @@ pub fn look(appliance: &Appliance) -> Result<Condition> {
         .found()
         .map(|found| found.uuid)
         .or(appliance.remembered_drive()?);
+    let (units, units_unknown) = match units::lines(appliance) {
+        Ok(units) => (units, None),
+        Err(error) => (Vec::new(), Some(in_one_line(&error))),
+    };
     Ok(Condition {
-        units: units::lines(appliance)?,
+        units,
+        units_unknown,
         server: match appliance.photos().server() {
             Some(ServerState::Ready(_)) => ServerCondition::Ready,
             Some(ServerState::Uninitialized(_)) => ServerCondition::WaitsForSignUp,

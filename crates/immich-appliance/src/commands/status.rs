@@ -20,6 +20,7 @@ use crate::run::Run;
 struct Status {
     drive: Drive,
     services: Vec<UnitLine>,
+    services_unknown: Option<String>,
     immich: ServerCondition,
     backup: Backup,
     recovery: Option<RecoveryProgress>,
@@ -62,6 +63,7 @@ impl From<Condition> for Status {
             next: condition.next_step().as_ref().map(NextStep::text),
             drive: Drive::from(condition.drive),
             services: condition.units,
+            services_unknown: condition.units_unknown,
             immich: condition.server,
             backup: Backup::from(condition.backup),
             recovery: condition.recovery,
@@ -132,6 +134,9 @@ fn text(status: &Status) -> String {
     let mut lines = vec![status.drive.text()];
     for unit in &status.services {
         lines.push(format!("{:10}{} ({})", "service", unit.unit, unit.state));
+    }
+    if let Some(why) = &status.services_unknown {
+        lines.push(format!("{:10}{why}", "service"));
     }
     lines.push(format!("{:10}{}", "immich", status.immich.text()));
     lines.push(format!("{:10}{}", "backup", status.backup.text()));
