@@ -68,7 +68,7 @@ fn after_a_reboot_nothing_runs_until_one_command_and_one_passphrase() -> Result<
         .appliance
         .run("flock /run/immich-appliance/lock immich-appliance --no-input lock --gone")?;
     ensure!(
-        beside.status == 0 && beside.text().contains("another run is at work"),
+        beside.status == 0 && beside.text().contains("another run is in progress"),
         "{}: {}{}",
         beside.status,
         beside.text(),

@@ -98,7 +98,7 @@ fn one_command_leads_to_a_backed_up_immich_and_goes_on_where_it_was_left() -> Re
     let status = home.json("status")?;
     ensure!(status["drive"]["state"] == "mounted", "{status}");
     ensure!(
-        status["backup"]["last_good"]["repository"].is_string(),
+        status["backup"]["last_good"].is_object() && status["backup"]["repository"].is_string(),
         "{status}"
     );
 
