@@ -108,6 +108,19 @@ fn a_backup_skips_itself_while_the_drive_is_locked() {
 }
 
 #[test]
+fn no_sandbox_takes_away_the_call_that_follows_no_link() {
+    // RestrictSUIDSGID= answers openat2(2), by which folders are opened, with ENOSYS.
+    for entry in fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let restricted = Unit::read(name).words("RestrictSUIDSGID").concat();
+            assert!(["", "no"].contains(&restricted.as_str()), "{name}");
+        }
+    }
+}
+
+#[test]
 fn at_boot_the_card_is_read_and_at_most_a_drive_without_encryption_starts() {
     let mut enabled = Vec::new();
     for entry in fs::read_dir(folder()).unwrap() {
